@@ -1,0 +1,158 @@
+-- Bronze and bookkeeping. The sink writes raw.*, meta.watermarks and meta.changed_keys in one transaction a batch;
+-- the modeler owns the other schemas. Statements are idempotent and run at every open.
+
+CREATE SCHEMA IF NOT EXISTS raw;
+CREATE SCHEMA IF NOT EXISTS meta;
+
+-- One row a document (key: source, _id), the newest by (_epoch, _seq).
+CREATE TABLE IF NOT EXISTS raw.conversations (
+    -- the twelve columns of the specification, in its order
+    _id                VARCHAR NOT NULL,
+    type               VARCHAR NOT NULL,
+    session_id         VARCHAR,
+    project_id         VARCHAR,
+    "timestamp"        TIMESTAMPTZ,
+    ingested_at        TIMESTAMPTZ,
+    extracted_at       TIMESTAMPTZ NOT NULL,
+    message_role       VARCHAR,
+    message_content    VARCHAR,
+    message_raw        VARCHAR,
+    source_file        VARCHAR,
+    date               DATE NOT NULL,
+    -- identity and order
+    source             VARCHAR NOT NULL,
+    namespace          VARCHAR NOT NULL,   -- "database.collection"; for transcripts the folder's name in the lane
+    source_type        VARCHAR,
+    source_offset      BIGINT,
+    _epoch             BIGINT NOT NULL,
+    _seq               BIGINT NOT NULL,
+    -- the envelope
+    uuid               VARCHAR,
+    parent_uuid        VARCHAR,
+    is_sidechain       BOOLEAN,
+    agent_id           VARCHAR,
+    request_id         VARCHAR,
+    api_message_id     VARCHAR,
+    model              VARCHAR,
+    cwd                VARCHAR,
+    git_branch         VARCHAR,
+    cli_version        VARCHAR,
+    entrypoint         VARCHAR,
+    content_length     BIGINT,
+    tool_use_result    VARCHAR,
+    -- derived once, at conversion
+    effective_timestamp TIMESTAMPTZ NOT NULL,
+    timestamp_source   VARCHAR NOT NULL,   -- timestamp | snapshot | ingested_at | extracted_at
+    response_key       VARCHAR NOT NULL,   -- message.id, else request id, else uuid, else _id
+    subtype            VARCHAR,            -- system.subtype, progress data.type, attachment.type, queue operation
+    is_meta            BOOLEAN NOT NULL,
+    is_compact_summary BOOLEAN NOT NULL,
+    is_api_error       BOOLEAN NOT NULL,   -- isApiErrorMessage, or model <synthetic>
+    permission_mode    VARCHAR,
+    prompt_id          VARCHAR,
+    prompt_source      VARCHAR,
+    origin_kind        VARCHAR,
+    user_type          VARCHAR,
+    team_name          VARCHAR,
+    agent_name         VARCHAR,
+    tool_denial_kind   VARCHAR,
+    source_tool_use_id VARCHAR,            -- sourceToolUseID, or the tool call that a progress record reports on
+    title              VARCHAR,            -- of summary, ai-title, custom-title, agent-name records
+    -- usage of a response; NULL where the record carries none
+    input_tokens       BIGINT,
+    output_tokens      BIGINT,
+    cache_read_tokens  BIGINT,
+    cache_creation_tokens    BIGINT,       -- max(flat, 5m + 1h)
+    cache_creation_5m_tokens BIGINT,
+    cache_creation_1h_tokens BIGINT,
+    web_search_requests BIGINT,
+    web_fetch_requests BIGINT,
+    speed              VARCHAR,
+    inference_geo      VARCHAR,
+    service_tier       VARCHAR,
+    stop_reason        VARCHAR,
+    effort             VARCHAR,
+    cost_usd           DECIMAL(18,9),      -- costUSD of CLI 1.x
+    is_nested          BOOLEAN NOT NULL,   -- message, usage and blocks stand in data.message of an agent_progress record
+    -- toolUseResult and progress, as far as outcome and duration of a call need them
+    result_duration_ms BIGINT,             -- durationMs, totalDurationMs, durationSeconds * 1000
+    result_interrupted BOOLEAN,
+    result_timed_out_ms BIGINT,
+    result_background_id VARCHAR,
+    result_status      VARCHAR,
+    result_agent_id    VARCHAR,
+    result_agent_type  VARCHAR,
+    result_file_path   VARCHAR,
+    result_text        VARCHAR,            -- toolUseResult when it is a string (errors are)
+    progress_elapsed_ms BIGINT,
+    progress_status    VARCHAR,
+    -- every other top-level field, as JSON; NULL if none
+    attributes         VARCHAR,
+    redaction_version  INTEGER NOT NULL,
+    doc_raw            BLOB,               -- the whole document as BSON; only with STORE_RAW=on
+    -- not of the document: sink/bronze adds it when it inserts
+    _key               UBIGINT NOT NULL    -- xxhash64 of the row key: eight bytes to scan where the key has fifty
+);
+
+-- One row a content block (key: source, _id, block_index). A bare string is one block of type text; so is a
+-- document of type tool_use or tool_result one block.
+CREATE TABLE IF NOT EXISTS raw.content_blocks (
+    source             VARCHAR NOT NULL,
+    _id                VARCHAR NOT NULL,
+    block_index        INTEGER NOT NULL,
+    session_id         VARCHAR,
+    date               DATE NOT NULL,
+    block_type         VARCHAR NOT NULL,   -- text, thinking, tool_use, tool_result, image, ...
+    text               VARCHAR,            -- of text and thinking blocks
+    tool_name          VARCHAR,
+    tool_use_id        VARCHAR,            -- of tool_use and tool_result blocks
+    input              VARCHAR,            -- tool input as JSON, whole
+    is_error           BOOLEAN,
+    result_text        VARCHAR,            -- at most 64 KiB of it
+    result_length      BIGINT,             -- Unicode characters of the whole result
+    result_sha256      VARCHAR,            -- of the whole result, if it was cut
+    char_len           BIGINT NOT NULL,    -- Unicode characters of text, input or result
+    clean_length       BIGINT,             -- of text without <system-reminder> wrappers; text blocks only
+    code_block_count   INTEGER,            -- fenced blocks; text blocks only
+    code_languages     VARCHAR,            -- their info strings' first words, distinct, sorted, joined by ','
+    _key               UBIGINT NOT NULL    -- the row's in raw.conversations; sink/bronze adds it
+);
+
+-- Which sessions hold which uuid, response key and tool call: xxhash64 of "u:"+uuid, "r:"+response_key, "t:"+tool_use_id.
+-- Sessions that share one are always refreshed together. batch is meta.changed_keys'.
+CREATE TABLE IF NOT EXISTS raw.link_keys (
+    batch              BIGINT NOT NULL,
+    key                UBIGINT NOT NULL,
+    session_id         VARCHAR NOT NULL    -- '' for documents without a session
+);
+
+-- Keys, and namespaces below an order, that were deleted.
+CREATE TABLE IF NOT EXISTS raw.tombstones (
+    source             VARCHAR NOT NULL,
+    _id                VARCHAR,            -- NULL: the whole namespace
+    namespace          VARCHAR,
+    _epoch             BIGINT NOT NULL,
+    _seq               BIGINT NOT NULL,
+    deleted_at         TIMESTAMPTZ NOT NULL,
+    _key               UBIGINT             -- as in raw.conversations; NULL for a namespace
+);
+
+-- How far each destination has come; seq is the last data message applied, seen the last message of any kind.
+CREATE TABLE IF NOT EXISTS meta.watermarks (
+    consumer           VARCHAR NOT NULL,
+    stream             VARCHAR NOT NULL,
+    stream_created     TIMESTAMPTZ NOT NULL,
+    epoch              BIGINT NOT NULL,
+    seq                BIGINT NOT NULL,
+    seq_time           TIMESTAMPTZ,
+    seen               BIGINT NOT NULL,
+    batch              BIGINT NOT NULL,    -- number of the last batch applied
+    applied_at         TIMESTAMPTZ NOT NULL
+);
+
+-- What each applied batch touched, old and new. A refresh reads those above the batch it last saw.
+CREATE TABLE IF NOT EXISTS meta.changed_keys (
+    batch              BIGINT NOT NULL,
+    session_id         VARCHAR NOT NULL,   -- '' for documents without a session
+    date               DATE NOT NULL
+);
