@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"claude-analytics/internal/config"
+	"claude-analytics/internal/lockfile"
+	"claude-analytics/internal/stream"
+)
+
+// errNoService says that no running service answers, so that the command works on the files itself.
+var errNoService = errors.New("no service is running")
+
+// client is a connection to the running service.
+type client struct {
+	*stream.Client
+	info lockfile.Info
+}
+
+// live finds the service that runs on DATA_DIR, or behind NATS_URL, and connects to it.
+func live(ctx context.Context, cfg config.Loaded) (*client, error) {
+	info, held, err := lockfile.Read(cfg.LockPath())
+	if err != nil {
+		return nil, err
+	}
+	url := info.NATSURL
+	switch {
+	case held && url == "":
+		if info, err = waitForAddress(ctx, cfg); err != nil {
+			return nil, err
+		}
+		url = info.NATSURL
+	case !held && cfg.NATSURL != "":
+		url = cfg.NATSURL
+	case !held:
+		return nil, errNoService
+	}
+	connection, err := stream.Dial(ctx, url, cfg.NATSCreds)
+	if err != nil {
+		if !held {
+			return nil, fmt.Errorf("%w (and NATS_URL does not answer: %w)", errNoService, err)
+		}
+		return nil, fmt.Errorf("reach the service (pid %d) at %s: %w", info.PID, url, err)
+	}
+	return &client{Client: connection, info: info}, nil
+}
+
+// waitForAddress waits for a service that holds the lock but has not opened its bus yet.
+func waitForAddress(ctx context.Context, cfg config.Loaded) (lockfile.Info, error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for {
+		info, held, err := lockfile.Read(cfg.LockPath())
+		if err == nil && held && info.NATSURL != "" {
+			return info, nil
+		}
+		if err == nil && !held {
+			return info, errNoService
+		}
+		select {
+		case <-ctx.Done():
+			return info, fmt.Errorf("the service (pid %d) has been starting for a while: see its log", info.PID)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// ask sends a request to one of the service's endpoints and decodes its answer.
+func ask[Answer any](ctx context.Context, c *client, endpoint string, request any) (Answer, error) {
+	var answer Answer
+	body, err := json.Marshal(request)
+	if err != nil {
+		return answer, fmt.Errorf("encode request: %w", err)
+	}
+	reply, err := c.Request(ctx, endpoint, body)
+	if err != nil {
+		return answer, fmt.Errorf("ask the service for %s: %w", endpoint, err)
+	}
+	if err := json.Unmarshal(reply, &answer); err != nil {
+		return answer, fmt.Errorf("read the service's answer to %s: %w", endpoint, err)
+	}
+	return answer, nil
+}

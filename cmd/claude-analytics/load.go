@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"claude-analytics/internal/config"
+	"claude-analytics/sink"
+	"claude-analytics/sink/bronze"
+)
+
+// loadCmd brings lake and warehouse up to the stream.
+type loadCmd struct {
+	Glob        string `arg:"" optional:"" help:"Only these Parquet files of a lake, into the warehouse."`
+	FullRefresh bool   `help:"Empty bronze and rebuild it from the lake, then go on from the stream."`
+	Stats       bool   `help:"Only show rows, date range, by type and project."`
+	InitOnly    bool   `help:"Only create the warehouse's tables."`
+	JSON        bool   `help:"For programs."`
+}
+
+// loadAnswer is what a load did.
+type loadAnswer struct {
+	Mode  string       `json:"mode"` // live or offline
+	Sink  sink.Status  `json:"sink"`
+	Stats bronze.Stats `json:"stats"`
+}
+
+// Run loads.
+func (c *loadCmd) Run(ctx context.Context, e *env) error {
+	cfg, log, err := e.start(nil)
+	if err != nil {
+		return err
+	}
+	answer, err := c.load(ctx, e, cfg, log)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeJSON(e.stdout, answer)
+	}
+	printStats(e, answer.Stats)
+	return nil
+}
+
+func (c *loadCmd) load(ctx context.Context, e *env, cfg config.Loaded, log zerolog.Logger) (answer loadAnswer, err error) {
+	service, err := live(ctx, cfg)
+	switch {
+	case err == nil:
+		defer service.Close()
+		if c.FullRefresh || c.Glob != "" {
+			return answer, usagef("the running service (pid %d) owns the warehouse: stop it, then run this again", service.info.PID)
+		}
+		return loadLive(ctx, service)
+	case !errors.Is(err, errNoService):
+		return answer, err
+	}
+	needStream := !c.Stats && !c.InitOnly && c.Glob == ""
+	if needStream && cfg.NATSURL == "" {
+		if _, err := os.Stat(cfg.StreamDir()); err != nil && !c.FullRefresh {
+			return answer, usagef("there is no stream in %s: run `claude-analytics extract` or `up` first, or set NATS_URL", cfg.DataDir)
+		}
+	}
+	s := newService(cfg, roles{command: "load", sink: true}, log)
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.open(ctx, serviceOptions{}); err != nil {
+		return answer, err
+	}
+	progress := newBar(e.stderr, "loading")
+	defer progress.finish()
+	answer.Mode = "offline"
+	if c.FullRefresh {
+		if err := s.sink.Rebuild(ctx, progress.set); err != nil {
+			return answer, err
+		}
+	}
+	if c.Glob != "" {
+		files, err := filepath.Abs(c.Glob)
+		if err != nil {
+			return answer, usagef("find %s: %w", c.Glob, err)
+		}
+		if err := s.sink.LoadFiles(ctx, files, progress.set); err != nil {
+			return answer, err
+		}
+	}
+	if needStream {
+		if err := s.drain(ctx, progress); err != nil {
+			return answer, err
+		}
+	}
+	answer.Sink = s.sink.Status()
+	answer.Stats, err = s.sink.Stats(ctx)
+	return answer, err
+}
+
+// drain runs the sink until both destinations hold what the stream holds.
+func (s *service) drain(ctx context.Context, progress *bar) error {
+	return s.run(ctx, func(ctx context.Context) error {
+		return poll(ctx, 50*time.Millisecond, func(ctx context.Context) (bool, error) {
+			status := s.sink.Status()
+			progress.set(int64(status.Warehouse.Seq), int64(status.Warehouse.Seq+status.Warehouse.Lag))
+			s.sink.FlushLake(ctx)
+			// The stream being away for a moment is the sink's to mend, not the end of the wait.
+			done, err := s.sink.CaughtUp(ctx)
+			return done && err == nil, nil
+		})
+	})
+}
+
+// loadLive waits until the running service has applied what its stream holds.
+func loadLive(ctx context.Context, service *client) (loadAnswer, error) {
+	answer := loadAnswer{Mode: "live"}
+	err := poll(ctx, 200*time.Millisecond, func(ctx context.Context) (bool, error) {
+		status, err := ask[statusReport](ctx, service, "status", struct{}{})
+		if err != nil || status.Sink == nil {
+			return false, err
+		}
+		answer.Sink = *status.Sink
+		return status.Sink.Warehouse.Lag == 0, nil
+	})
+	return answer, err
+}
+
+func printStats(e *env, stats bronze.Stats) {
+	e.printf("raw.conversations: %s rows", count(stats.Rows))
+	if stats.Rows > 0 {
+		e.printf(", %s to %s", stats.FirstDate, stats.LastDate)
+	}
+	e.println()
+	for _, group := range []struct {
+		title string
+		parts []bronze.Count
+	}{{"by type", stats.ByType}, {"by project", stats.ByProject}} {
+		if len(group.parts) == 0 {
+			continue
+		}
+		t := table{head: []string{group.title, "rows"}, right: map[int]bool{1: true}}
+		for _, part := range group.parts {
+			t.add(part.Name, count(part.Rows))
+		}
+		e.println()
+		t.write(e.stdout)
+	}
+}

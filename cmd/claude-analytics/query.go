@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"claude-analytics/internal/warehouse"
+)
+
+// queryCmd is read-only SQL, live or offline.
+type queryCmd struct {
+	SQL     string        `arg:"" optional:"" help:"One SELECT; without it, -f FILE or standard input."`
+	File    string        `short:"f" help:"Read the SQL from a file." placeholder:"FILE"`
+	JSON    bool          `help:"An array of objects." xor:"format"`
+	CSV     bool          `name:"csv" help:"Comma-separated, with a head." xor:"format"`
+	Raw     bool          `help:"Query the live database itself (in this release all queries do)."`
+	Limit   int           `help:"Rows at most." default:"10000"`
+	Timeout time.Duration `help:"Time at most." default:"30s"`
+}
+
+// Help gives examples.
+func (queryCmd) Help() string {
+	return "One read-only statement; no file access, no settings. Schemas: raw, staging, intermediate, marts, meta.\n\n" +
+		"  claude-analytics query \"SELECT * FROM marts.agg_daily_summary ORDER BY date_key DESC LIMIT 7\"\n" +
+		"  claude-analytics query --csv -f report.sql > report.csv"
+}
+
+// queryRequest is the body of a request to claude-analytics.query.
+type queryRequest struct {
+	SQL     string `json:"sql"`
+	Limit   int    `json:"limit"`
+	Timeout string `json:"timeout"`
+}
+
+// queryAnswer is its answer; Truncated says that there were more rows than the limit.
+type queryAnswer struct {
+	Columns   []warehouse.Column  `json:"columns"`
+	Rows      [][]json.RawMessage `json:"rows"`
+	Truncated bool                `json:"truncated"`
+}
+
+// Run asks the service, or opens the warehouse.
+func (c *queryCmd) Run(ctx context.Context, e *env) error {
+	sql, err := c.statement(e.stdin)
+	if err != nil {
+		return err
+	}
+	cfg, log, err := e.start(nil)
+	if err != nil {
+		return err
+	}
+	request := queryRequest{SQL: sql, Limit: c.Limit, Timeout: c.Timeout.String()}
+	service, err := live(ctx, cfg)
+	switch {
+	case err == nil:
+		defer service.Close()
+		log.Debug().Str("nats", service.info.NATSURL).Msg("live")
+		answer, err := ask[queryAnswer](ctx, service, "query", request)
+		if err != nil {
+			return err
+		}
+		return c.print(e, answer)
+	case !errors.Is(err, errNoService):
+		return err
+	}
+	if _, err := os.Stat(cfg.WarehousePath()); err != nil {
+		return fmt.Errorf("there is no warehouse at %s yet: run `claude-analytics up` first", cfg.WarehousePath())
+	}
+	log.Debug().Str("file", cfg.WarehousePath()).Msg("offline")
+	db := warehouse.New(warehouse.Config{
+		Path: cfg.WarehousePath(), Threads: cfg.DuckDBThreads, MemoryLimit: cfg.DuckDBMemoryLimit, ReadOnly: true,
+	}, log)
+	if err := db.Open(ctx); err != nil {
+		return err
+	}
+	answer, err := runQuery(ctx, db, request)
+	if err = errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	return c.print(e, answer)
+}
+
+func (c *queryCmd) statement(stdin io.Reader) (string, error) {
+	switch {
+	case c.SQL != "" && c.File != "":
+		return "", usagef("give the SQL either as an argument or with -f")
+	case c.SQL != "":
+		return c.SQL, nil
+	case c.File != "":
+		text, err := os.ReadFile(c.File)
+		if err != nil {
+			return "", usagef("read the SQL: %w", err)
+		}
+		return string(text), nil
+	}
+	text, err := io.ReadAll(io.LimitReader(stdin, 1<<20))
+	if err != nil || strings.TrimSpace(string(text)) == "" {
+		return "", usagef("no SQL: give it as an argument, with -f FILE, or on standard input")
+	}
+	return string(text), nil
+}
+
+// runQuery is what live and offline share.
+func runQuery(ctx context.Context, db *warehouse.DB, request queryRequest) (queryAnswer, error) {
+	timeout, err := time.ParseDuration(request.Timeout)
+	if err != nil || timeout <= 0 || timeout > 10*time.Minute {
+		timeout = 30 * time.Second
+	}
+	limit := request.Limit
+	if limit <= 0 || limit > 1_000_000 {
+		limit = 10_000
+	}
+	result, err := db.Query(ctx, request.SQL, warehouse.Limits{Rows: limit, Timeout: timeout})
+	if err != nil {
+		return queryAnswer{}, err
+	}
+	answer := queryAnswer{Columns: result.Columns, Rows: make([][]json.RawMessage, len(result.Rows)), Truncated: result.Truncated}
+	for i, row := range result.Rows {
+		answer.Rows[i] = make([]json.RawMessage, len(row))
+		for j, value := range row {
+			if answer.Rows[i][j], err = json.Marshal(value); err != nil {
+				return queryAnswer{}, fmt.Errorf("column %s: %w", result.Columns[j].Name, err)
+			}
+		}
+	}
+	return answer, nil
+}
+
+func (c *queryCmd) print(e *env, answer queryAnswer) error {
+	if answer.Truncated {
+		defer fmt.Fprintf(e.stderr, "only the first %s rows; --limit gives more\n", count(len(answer.Rows)))
+	}
+	switch {
+	case c.JSON:
+		return printObjects(e.stdout, answer)
+	case c.CSV:
+		w := csv.NewWriter(e.stdout)
+		if err := w.Write(names(answer.Columns)); err != nil {
+			return fmt.Errorf("write answer: %w", err)
+		}
+		for _, row := range answer.Rows {
+			if err := w.Write(texts(row, "")); err != nil {
+				return fmt.Errorf("write answer: %w", err)
+			}
+		}
+		w.Flush()
+		return w.Error()
+	}
+	t := table{head: names(answer.Columns), right: map[int]bool{}}
+	for i, column := range answer.Columns {
+		t.right[i] = isNumber(column.Type)
+	}
+	for _, row := range answer.Rows {
+		t.add(texts(row, "–")...)
+	}
+	t.write(e.stdout)
+	return nil
+}
+
+// printObjects keeps the columns' order, which a map would lose.
+func printObjects(w io.Writer, answer queryAnswer) error {
+	keys := names(answer.Columns)
+	for i := range keys {
+		quoted, err := json.Marshal(keys[i])
+		if err != nil {
+			return fmt.Errorf("write answer: %w", err)
+		}
+		keys[i] = string(quoted)
+	}
+	fmt.Fprint(w, "[")
+	for i, row := range answer.Rows {
+		cells := make([]string, len(row))
+		for j, value := range row {
+			cells[j] = keys[j] + ": " + string(value)
+		}
+		separator := ","
+		if i == 0 {
+			separator = ""
+		}
+		fmt.Fprintf(w, "%s\n  {%s}", separator, strings.Join(cells, ", "))
+	}
+	_, err := fmt.Fprintln(w, "\n]")
+	return err
+}
+
+func names(columns []warehouse.Column) []string {
+	out := make([]string, len(columns))
+	for i, column := range columns {
+		out[i] = column.Name
+	}
+	return out
+}
+
+// texts writes JSON values as cells; null is what missing says.
+func texts(row []json.RawMessage, missing string) []string {
+	out := make([]string, len(row))
+	for i, value := range row {
+		var text string
+		switch {
+		case string(value) == "null":
+			text = missing
+		case json.Unmarshal(value, &text) != nil:
+			text = string(value)
+		}
+		out[i] = text
+	}
+	return out
+}
+
+func isNumber(duckdbType string) bool {
+	for _, prefix := range []string{"BIGINT", "INTEGER", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL", "UBIGINT", "UINTEGER", "SMALLINT", "TINYINT", "USMALLINT", "UTINYINT", "UHUGEINT"} {
+		if strings.HasPrefix(duckdbType, prefix) && !strings.HasSuffix(duckdbType, "[]") {
+			return true
+		}
+	}
+	return false
+}

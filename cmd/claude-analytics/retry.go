@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// retryPolicy is how often a step of a pipeline run is tried again, and after how long a wait, which doubles.
+type retryPolicy struct {
+	retries int
+	wait    time.Duration
+}
+
+// The specification's policy, for each step of a run.
+var (
+	retryExtract   = retryPolicy{retries: 3, wait: 30 * time.Second}
+	retryLoad      = retryPolicy{retries: 3, wait: 30 * time.Second}
+	retryTransform = retryPolicy{retries: 2, wait: 60 * time.Second}
+)
+
+// do runs step until it succeeds, the retries are used up, or ctx ends. A fault of usage is not tried again.
+func (p retryPolicy) do(ctx context.Context, log zerolog.Logger, name string, step func(context.Context) error) error {
+	wait := p.wait
+	for attempt := 0; ; attempt++ {
+		err := step(ctx)
+		var usage usageError
+		if err == nil || ctx.Err() != nil || attempt == p.retries || errors.As(err, &usage) {
+			return err
+		}
+		log.Warn().Err(err).Str("step", name).Int("retry", attempt+1).Int("of", p.retries).Dur("wait", wait).Msg("step failed; trying again")
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+		wait *= 2
+	}
+}

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"claude-analytics/dashboard"
+	"claude-analytics/ingest"
+	"claude-analytics/internal/config"
+	"claude-analytics/internal/lockfile"
+	"claude-analytics/internal/stream"
+	"claude-analytics/internal/warehouse"
+	"claude-analytics/modeler"
+	"claude-analytics/sink"
+)
+
+// roles says which parts a service has.
+type roles struct {
+	command string
+	ingest  bool
+	sink    bool
+	modeler bool
+	http    bool
+}
+
+// service is what up, ingest and warehouse run, and what the offline commands open for one pass: the parts in the order
+// of the data path. Parts that the roles leave out are nil.
+type service struct {
+	cfg      config.Loaded
+	roles    roles
+	log      zerolog.Logger
+	registry *prometheus.Registry
+	started  time.Time
+
+	lock    *lockfile.Lock
+	http    *dashboard.Server
+	conn    *stream.Conn
+	ingest  *ingest.Ingest
+	db      *warehouse.DB
+	sink    *sink.Sink
+	modeler *modeler.Modeler
+}
+
+// serviceOptions are what a command adds to the settings.
+type serviceOptions struct {
+	folders  []string
+	once     bool // sources make one pass and stop
+	takeover bool
+}
+
+func newService(cfg config.Loaded, roles roles, log zerolog.Logger) *service {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return &service{cfg: cfg, roles: roles, log: log, registry: registry, started: time.Now().UTC()}
+}
+
+// open starts what the parts stand on, in data-path order. On an error the caller still calls close.
+func (s *service) open(ctx context.Context, opt serviceOptions) error {
+	info := lockfile.Info{PID: os.Getpid(), Command: s.roles.command, Started: s.started}
+	var err error
+	if s.lock, err = lockfile.Acquire(s.cfg.LockPath(), info); err != nil {
+		return err
+	}
+	if s.roles.http {
+		// First of all, so that a page is there while the rest starts.
+		s.http = dashboard.New(dashboard.Config{Addr: s.cfg.HTTPAddr, Token: s.cfg.HTTPToken, ShutdownTimeout: s.cfg.ShutdownTimeout},
+			s.parts(), func(ctx context.Context) (any, error) { return s.status(ctx) }, s.registry, s.log)
+		if err := s.http.Open(ctx); err != nil {
+			return err
+		}
+		info.HTTPAddr = s.http.Addr()
+	}
+	s.conn = stream.New(stream.Config{URL: s.cfg.NATSURL, Creds: s.cfg.NATSCreds, Dir: s.cfg.StreamDir()}, s.log)
+	if err := s.conn.Open(ctx); err != nil {
+		return err
+	}
+	info.NATSURL = s.conn.URL()
+	if err := s.lock.Update(info); err != nil {
+		return err
+	}
+	if s.roles.ingest {
+		if err := s.openIngest(opt); err != nil {
+			return err
+		}
+	}
+	if s.roles.sink || s.roles.modeler {
+		return s.openWarehouse(ctx)
+	}
+	return nil
+}
+
+func (s *service) openIngest(opt serviceOptions) error {
+	lane, err := s.laneName()
+	if err != nil {
+		return err
+	}
+	folders := make([]ingest.Folder, 0, len(opt.folders))
+	for _, dir := range opt.folders {
+		path, err := filepath.Abs(dir)
+		if err != nil {
+			return fmt.Errorf("find folder %s: %w", dir, err)
+		}
+		folders = append(folders, ingest.Folder{Path: path})
+	}
+	s.ingest = ingest.New(ingest.Config{
+		Lane: lane, Folders: folders, Once: opt.once, Takeover: opt.takeover, IdentityFile: s.cfg.IdentityPath(),
+	}, s.conn, s.log, s.registry)
+	return nil
+}
+
+func (s *service) openWarehouse(ctx context.Context) error {
+	s.db = warehouse.New(warehouse.Config{
+		Path: s.cfg.WarehousePath(), Threads: s.cfg.DuckDBThreads, MemoryLimit: s.cfg.DuckDBMemoryLimit, Indexes: s.cfg.RawIndexes,
+	}, s.log)
+	if err := s.db.Open(ctx); err != nil {
+		return err
+	}
+	s.sink = sink.New(sink.Config{
+		Dir: s.cfg.DataDir, BatchSize: s.cfg.BatchSize, BatchBytes: int64(s.cfg.BatchBytes), BatchLinger: s.cfg.BatchLinger,
+		StoreRaw: s.cfg.StoreRaw, KeepDeleted: s.cfg.OnDelete == "keep",
+	}, s.conn, s.db, s.log, s.registry)
+	s.modeler = modeler.New(modeler.Config{
+		Debounce: s.cfg.RefreshDebounce, MaxWait: s.cfg.RefreshMaxWait, Interval: s.cfg.RefreshInterval,
+		FullRefreshCron: s.cfg.FullRefreshCron, ReportTZ: s.cfg.ReportTZ,
+	}, s.db, s.log, s.registry)
+	return nil
+}
+
+// run lets the parts live until ctx ends or one fails; stopWhen, if given, ends them without an error when it returns.
+func (s *service) run(ctx context.Context, stopWhen func(context.Context) error) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	g, ctx := errgroup.WithContext(ctx)
+	if s.http != nil {
+		g.Go(func() error { return s.http.Run(ctx) })
+	}
+	endpoints, err := s.serveEndpoints(ctx)
+	if err != nil {
+		return err
+	}
+	defer endpoints()
+	if s.ingest != nil {
+		g.Go(func() error { return s.ingest.Run(ctx) })
+	}
+	if s.sink != nil {
+		g.Go(func() error { return s.sink.Run(ctx) })
+		g.Go(func() error { return s.modeler.Run(ctx, s.sink.Applied()) })
+		g.Go(func() error { return s.sweep(ctx) })
+	}
+	if stopWhen != nil {
+		g.Go(func() error {
+			err := stopWhen(ctx)
+			stop(errDone)
+			return err
+		})
+	}
+	s.log.Info().Str("command", s.roles.command).Str("nats", s.conn.URL()).Str("data", s.cfg.DataDir).Msg("started")
+	// What is in hand is finished when ctx ends, but not for ever.
+	finished := make(chan error, 1)
+	go func() { finished <- g.Wait() }()
+	select {
+	case err = <-finished:
+	case <-ctx.Done():
+		select {
+		case err = <-finished:
+		case <-time.After(s.cfg.ShutdownTimeout):
+			err = fmt.Errorf("what was in hand was not finished within SHUTDOWN_TIMEOUT (%s); the next start takes it up again", s.cfg.ShutdownTimeout)
+		}
+	}
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return err
+}
+
+// errDone is the cause with which a service ends that has done what it was started for.
+var errDone = errors.New("done")
+
+// sweep enforces the stream's retention, hourly, below what the lake holds durably.
+func (s *service) sweep(ctx context.Context) error {
+	ticker := time.NewTicker(time.Hour)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		below := s.sink.LakeDurable()
+		purged, err := s.conn.Sweep(ctx, stream.SweepConfig{
+			MaxAge: time.Duration(s.cfg.StreamMaxAge), MaxBytes: int64(s.cfg.StreamMaxBytes), DurableBelow: below,
+		})
+		switch {
+		case err != nil && ctx.Err() == nil:
+			s.log.Warn().Err(err).Msg("the stream's retention could not be enforced; trying again in an hour")
+		case purged > 0:
+			s.log.Info().Uint64("messages", purged).Msg("retention")
+		}
+	}
+}
+
+// close gives everything back, in reverse order. It may be called whatever open got to.
+func (s *service) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownTimeout)
+	defer cancel()
+	var faults []error
+	if s.http != nil {
+		s.http.Close()
+	}
+	if s.conn != nil {
+		faults = append(faults, s.conn.Close(ctx))
+	}
+	if s.db != nil {
+		faults = append(faults, s.db.Close())
+	}
+	if s.lock != nil {
+		s.lock.Release()
+	}
+	s.log.Info().Str("command", s.roles.command).Dur("after", time.Since(s.started)).Msg("stopped")
+	return errors.Join(faults...)
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/rs/zerolog"
+
+	"claude-analytics/internal/config"
+	"claude-analytics/modeler"
+)
+
+// transformCmd refreshes the models.
+type transformCmd struct {
+	Models      []string `help:"dbt selectors: names, staging.*, tag:x, +model+, config.materialized:view; comma: and, space: or." placeholder:"SELECTOR"`
+	Exclude     []string `help:"Selectors to leave out." placeholder:"SELECTOR"`
+	FullRefresh bool     `help:"Rebuild instead of replacing what changed."`
+	Threads     int      `help:"DuckDB threads (DUCKDB_THREADS); offline only." placeholder:"N"`
+	JSON        bool     `help:"For programs."`
+}
+
+// transformRequest is the body of a request to claude-analytics.transform.
+type transformRequest struct {
+	Select  []string `json:"select,omitempty"`
+	Exclude []string `json:"exclude,omitempty"`
+	Full    bool     `json:"full,omitempty"`
+}
+
+// Run asks the service, or opens the warehouse.
+func (c *transformCmd) Run(ctx context.Context, e *env) error {
+	cfg, log, err := e.start(nil)
+	if err != nil {
+		return err
+	}
+	request := transformRequest{Select: c.Models, Exclude: c.Exclude, Full: c.FullRefresh}
+	result, err := transform(ctx, cfg, log, request, c.Threads)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeJSON(e.stdout, result)
+	}
+	printResult(e, result)
+	return nil
+}
+
+func transform(ctx context.Context, cfg config.Loaded, log zerolog.Logger, request transformRequest, threads int) (modeler.Result, error) {
+	service, err := live(ctx, cfg)
+	switch {
+	case err == nil:
+		defer service.Close()
+		return ask[modeler.Result](ctx, service, "transform", request)
+	case !errors.Is(err, errNoService):
+		return modeler.Result{}, err
+	}
+	if threads > 0 {
+		cfg.DuckDBThreads = threads
+	}
+	s := newService(cfg, roles{command: "transform", modeler: true}, log)
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err = s.open(ctx, serviceOptions{}); err != nil {
+		return modeler.Result{}, err
+	}
+	return s.modeler.Refresh(ctx, request.options())
+}
+
+func (r transformRequest) options() modeler.Options {
+	return modeler.Options{Select: r.Select, Exclude: r.Exclude, Full: r.Full}
+}
+
+func printResult(e *env, result modeler.Result) {
+	t := table{head: []string{"model", "rows", "seconds"}, right: map[int]bool{1: true, 2: true}}
+	for _, model := range result.Models {
+		t.add(model.Name, count(model.Rows), seconds(model.Seconds))
+	}
+	t.write(e.stdout)
+	e.printf("%s refresh of %s changed sessions in %s s\n", result.Kind, count(result.ChangedSessions), seconds(result.Seconds))
+}

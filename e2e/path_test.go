@@ -1,0 +1,211 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// marts are compared between a run and its rebuild.
+var marts = []string{
+	"dim_sessions", "dim_projects", "dim_tools", "fct_messages", "fct_tool_calls", "fct_api_requests", "agg_daily_summary",
+}
+
+// checksum is a table's content, whatever the order of its rows.
+func checksum(t testing.TB, dataDir, table string) string {
+	t.Helper()
+	all := rows(t, dataDir, fmt.Sprintf("SELECT count(*) AS n, bit_xor(hash(x))::VARCHAR AS x, sum(hash(x)::HUGEINT)::VARCHAR AS s FROM %s x", table))
+	return fmt.Sprint(all[0])
+}
+
+func martSums(t testing.TB, dataDir string) map[string]string {
+	t.Helper()
+	sums := map[string]string{}
+	for _, mart := range marts {
+		sums[mart] = checksum(t, dataDir, "marts."+mart)
+	}
+	return sums
+}
+
+func sameMarts(t testing.TB, got, want map[string]string, what string) {
+	t.Helper()
+	for _, mart := range marts {
+		if got[mart] != want[mart] {
+			t.Errorf("%s: marts.%s is %s, want %s", what, mart, got[mart], want[mart])
+		}
+	}
+}
+
+func TestRealTranscripts(t *testing.T) {
+	dir := transcripts(t)
+	data := t.TempDir()
+	for run := 1; run <= 2; run++ { // the second run must add nothing
+		untilIdle(t, data, dir)
+		for what, want := range map[string]int64{
+			"SELECT count(*) FROM raw.conversations":                                                                           2789,
+			"SELECT count(DISTINCT (source, _id)) FROM raw.conversations":                                                      2789,
+			"SELECT count(*) FROM marts.fct_tool_calls":                                                                        588,
+			"SELECT count(*) FROM marts.fct_tool_calls WHERE status = 'pending'":                                               1,
+			"SELECT count(*) FROM marts.fct_tool_calls WHERE status = 'orphan_result'":                                         0,
+			"SELECT sum(input_tokens + output_tokens + cache_creation_tokens + cache_read_tokens) FROM marts.fct_api_requests": 24_084_636,
+		} {
+			if got := number(t, data, what); got != want {
+				t.Errorf("run %d: %s: %d, want %d", run, what, got, want)
+			}
+		}
+	}
+	if max := number(t, data, "SELECT max(_seq) FROM raw.conversations"); max > 2789+200 {
+		t.Errorf("the second run published again: sequence %d", max)
+	}
+}
+
+func TestHardSeeds(t *testing.T) {
+	seeds := []int{1, 2, 3}
+	if os.Getenv("LONG") != "" {
+		seeds = []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
+	}
+	for _, seed := range seeds {
+		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
+			dir, truth := generate(t, "--hard", "--sessions", "40", "--seed", fmt.Sprint(seed))
+			data := t.TempDir()
+			untilIdle(t, data, dir)
+			check := func(what string, got, want int64) {
+				t.Helper()
+				if got != want {
+					t.Errorf("%s: %d, the truth is %d", what, got, want)
+				}
+			}
+			n := func(sql string) int64 { return number(t, data, sql) }
+			check("objects", n("SELECT count(*) FROM raw.conversations"), truth.Objects)
+			check("keys", n("SELECT count(DISTINCT (source, _id)) FROM raw.conversations"), truth.Objects)
+			check("dead letters", deadLetters(t, data), int64(len(truth.Broken)))
+			check("sessions", n("SELECT count(*) FROM marts.dim_sessions"), int64(truth.Sessions))
+			check("messages", n("SELECT count(*) FROM marts.fct_messages"), truth.Messages["user"]+truth.Messages["assistant"])
+			check("prompts", n("SELECT count(*) FROM marts.fct_messages WHERE role = 'user'"), truth.Messages["user"])
+			check("responses", n("SELECT count(*) FROM marts.fct_messages WHERE role = 'assistant'"), truth.Messages["assistant"])
+			check("tool calls", n("SELECT count(*) FROM marts.fct_tool_calls WHERE status <> 'orphan_result'"), truth.ToolCalls)
+			for status, want := range truth.ToolStatuses {
+				check("tool calls "+status, n("SELECT count(*) FROM marts.fct_tool_calls WHERE status = '"+status+"'"), want)
+			}
+			check("api requests", n("SELECT count(*) FROM marts.fct_api_requests WHERE NOT is_api_error"), truth.APIRequests)
+			check("input tokens", n("SELECT coalesce(sum(input_tokens), 0) FROM marts.fct_api_requests"), truth.Tokens.Input)
+			check("output tokens", n("SELECT coalesce(sum(output_tokens), 0) FROM marts.fct_api_requests"), truth.Tokens.Output)
+			check("cache reads", n("SELECT coalesce(sum(cache_read_tokens), 0) FROM marts.fct_api_requests"), truth.Tokens.CacheRead)
+			check("cache writes", n("SELECT coalesce(sum(cache_creation_tokens), 0) FROM marts.fct_api_requests"), truth.Tokens.CacheCreation)
+			sessionTokens := map[string]int64{}
+			for _, row := range rows(t, data, "SELECT session_id, sum(input_tokens + output_tokens + cache_creation_tokens + cache_read_tokens)::VARCHAR AS n FROM marts.fct_api_requests GROUP BY ALL") {
+				var v int64
+				fmt.Sscan(fmt.Sprint(row["n"]), &v)
+				sessionTokens[fmt.Sprint(row["session_id"])] = v
+			}
+			for _, s := range truth.PerSession {
+				check("tokens of session "+s.ID, sessionTokens[s.ID], s.Tokens.Total)
+			}
+			for model, want := range truth.ModelTokens {
+				check("tokens of "+model, n("SELECT coalesce(sum(input_tokens + output_tokens + cache_creation_tokens + cache_read_tokens), 0) FROM marts.fct_api_requests WHERE model = '"+model+"'"), want.Total)
+			}
+		})
+	}
+}
+
+// deadLetters counts them in the stopped service's stream, through `status`.
+func deadLetters(t testing.TB, dataDir string) int64 {
+	t.Helper()
+	return statusOf(t, dataDir).Stream.DeadLetters
+}
+
+func TestAppendedLineReachesTheMarts(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "projects", "-home-me-work")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "5b7c1d2e-0000-4000-8000-000000000001.jsonl")
+	p := startService(t, t.TempDir(), nil, "up", "--transcripts", filepath.Dir(dir))
+	p.info()
+	for i := range 3 {
+		appendLine(t, file, promptLine("5b7c1d2e-0000-4000-8000-000000000001", fmt.Sprintf("u%d", i), "please fix the parser", time.Now()))
+		eventually(t, "the prompt is in fct_messages", func() bool {
+			return number(t, p.dataDir, "SELECT count(*) FROM marts.fct_messages") == int64(i+1)
+		})
+	}
+	if status, body := p.get("/api/health"); status != 200 {
+		t.Errorf("health: %d %s", status, body)
+	}
+	if _, body := p.get("/metrics"); !strings.Contains(body, "analytics_sink_rows_total") || !strings.Contains(body, "analytics_modeler_refresh_seconds") {
+		t.Errorf("metrics lack what they promise:\n%s", tail(body, 40))
+	}
+	if code := p.stop(); code != 0 {
+		t.Errorf("exit code after SIGTERM: %d", code)
+	}
+}
+
+func promptLine(session, uuid, text string, at time.Time) string {
+	return fmt.Sprintf(`{"type":"user","uuid":%q,"sessionId":%q,"timestamp":%q,"cwd":"/home/me/work","version":"2.1.100","message":{"role":"user","content":%q}}`,
+		uuid, session, at.UTC().Format("2006-01-02T15:04:05.000Z"), text) + "\n"
+}
+
+func appendLine(t testing.TB, file, line string) {
+	t.Helper()
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(line); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWarehouseIsRebuiltFromTheLake(t *testing.T) {
+	dir, truth := generate(t, "--sessions", "30", "--seed", "7")
+	data := t.TempDir()
+	untilIdle(t, data, dir)
+	want := martSums(t, data)
+
+	t.Run("deleted, then started", func(t *testing.T) {
+		for _, name := range []string{"analytics.duckdb", "analytics.duckdb.wal"} {
+			_ = os.Remove(filepath.Join(data, name))
+		}
+		untilIdle(t, data, dir)
+		sameMarts(t, martSums(t, data), want, "rebuilt")
+		if n := number(t, data, "SELECT count(*) FROM raw.conversations"); n != truth.Objects {
+			t.Errorf("%d rows, want %d", n, truth.Objects)
+		}
+	})
+	t.Run("load --full-refresh", func(t *testing.T) {
+		mustRun(t, "load", "--full-refresh", "--data-dir", data)
+		mustRun(t, "transform", "--full-refresh", "--data-dir", data)
+		sameMarts(t, martSums(t, data), want, "rebuilt")
+	})
+	t.Run("no temporary file is left", func(t *testing.T) {
+		_ = filepath.WalkDir(data, func(path string, _ os.DirEntry, _ error) error {
+			if strings.Contains(filepath.Base(path), ".tmp") {
+				t.Errorf("left behind: %s", path)
+			}
+			return nil
+		})
+	})
+	t.Run("the lake opens elsewhere", func(t *testing.T) { readLakeElsewhere(t, data, truth.Objects) })
+}
+
+// readLakeElsewhere opens the lake in PyArrow and in a stock DuckDB.
+func readLakeElsewhere(t *testing.T, data string, want int64) {
+	python, err := filepath.Abs(filepath.Join("..", ".tools", "venv", "bin", "python"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(python); err != nil {
+		t.Fatalf("the Python readers are not installed: run `make tools` (%v)", err)
+	}
+	out, err := exec.Command(python, "testdata/read_lake.py", filepath.Join(data, "raw")).CombinedOutput()
+	if err != nil {
+		t.Fatalf("read_lake.py: %v\n%s", err, out)
+	}
+	if got := strings.Fields(string(out)); len(got) != 2 || got[0] != fmt.Sprint(want) || got[1] != fmt.Sprint(want) {
+		t.Errorf("PyArrow and DuckDB read %q rows, want %d", out, want)
+	}
+}
