@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -17,9 +16,6 @@ type extractCmd struct {
 	Transcripts  []string `help:"Transcript folder (TRANSCRIPTS_DIR); repeatable." placeholder:"DIR"`
 	Source       string   `help:"Name of the lane (default: the host's name)." placeholder:"NAME"`
 	FullBackfill bool     `help:"Read everything again, whatever the positions say; what is there already stays as it is."`
-	Since        string   `help:"With --full-backfill: only objects from this date or time on." placeholder:"WHEN"`
-	Until        string   `help:"With --full-backfill: only objects before this date or time." placeholder:"WHEN"`
-	Project      string   `help:"With --full-backfill: only this project." placeholder:"ID"`
 	JSON         bool     `help:"For programs."`
 }
 
@@ -29,11 +25,7 @@ func (c *extractCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	backfill, err := c.backfill()
-	if err != nil {
-		return err
-	}
-	status, err := extract(ctx, e, cfg, log, backfill)
+	status, err := extract(ctx, e, cfg, log, c.FullBackfill)
 	if err != nil {
 		return err
 	}
@@ -41,45 +33,17 @@ func (c *extractCmd) Run(ctx context.Context, e *env) error {
 		return writeJSON(e.stdout, status)
 	}
 	e.printf("%s objects published (%s bytes) from %s files; %s dead letters\n",
-		count(status.Changes), count(status.Bytes), count(status.Files), count(status.DeadLetters))
+		count(status.Documents), count(status.Bytes), count(status.Files), count(status.DeadLetters))
 	return nil
 }
 
-func (c *extractCmd) backfill() (*ingest.Backfill, error) {
-	if !c.FullBackfill && c.Since == "" && c.Until == "" && c.Project == "" {
-		return nil, nil
-	}
-	since, err := parseWhen(c.Since)
-	if err != nil {
-		return nil, usagef("--since: %w", err)
-	}
-	until, err := parseWhen(c.Until)
-	if err != nil {
-		return nil, usagef("--until: %w", err)
-	}
-	return &ingest.Backfill{Since: since, Until: until, Project: c.Project}, nil
-}
-
-// parseWhen reads 2026-11-23 or 2026-11-23T10:00:00Z; empty is the zero time.
-func parseWhen(text string) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	for _, layout := range []string{time.DateOnly, time.RFC3339} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("%q is neither a date (2026-11-23) nor a time (2026-11-23T10:00:00Z)", text)
-}
-
 // extract makes one pass. A running service follows its sources anyway: then the pass is to wait until it is caught up.
-func extract(ctx context.Context, e *env, cfg config.Loaded, log zerolog.Logger, backfill *ingest.Backfill) (ingest.Status, error) {
+func extract(ctx context.Context, e *env, cfg config.Loaded, log zerolog.Logger, backfill bool) (ingest.Status, error) {
 	service, err := live(ctx, cfg)
 	if err == nil {
 		defer service.Close()
 		if service.info.PID != 0 { // it runs on this DATA_DIR, so its sources are ours
-			if backfill != nil {
+			if backfill {
 				return ingest.Status{}, usagef("a service runs on this DATA_DIR and holds its lane: stop it to read everything again")
 			}
 			return awaitSources(ctx, e, service)
@@ -97,8 +61,8 @@ func extract(ctx context.Context, e *env, cfg config.Loaded, log zerolog.Logger,
 	err = s.lifetime(ctx, serviceOptions{folders: folders, once: true, backfill: backfill}, func(ctx context.Context) error {
 		return poll(ctx, 100*time.Millisecond, func(context.Context) (bool, error) {
 			status := s.ingest.Status()
-			progress.set(status.Offset, status.Size)
-			return s.ingest.Finished(), nil
+			progress.set(status.Bytes, status.Bytes+status.LagBytes)
+			return status.State == ingest.StateDone, nil
 		})
 	})
 	if err != nil {

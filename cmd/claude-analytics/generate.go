@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 
 	"claude-analytics/internal/config"
@@ -41,7 +40,10 @@ func (c *generateCmd) Run(ctx context.Context, e *env) error {
 	if entries, err := os.ReadDir(c.Out); err == nil && len(entries) > 0 {
 		return usagef("%s is not empty: choose another --out, or remove it first", c.Out)
 	}
-	gen := generator.New(generator.Config{Sessions: c.Sessions, Bytes: bytes, Seed: c.Seed, Hard: c.Hard, Rate: c.Rate})
+	gen, err := generator.New(generator.Config{Sessions: c.Sessions, Bytes: bytes, Seed: c.Seed, Hard: c.Hard, Rate: c.Rate})
+	if err != nil {
+		return usageError{err}
+	}
 	bar := newBar(e.stderr, "generating")
 	truth, err := gen.WriteFiles(ctx, c.Out, bar.set)
 	bar.finish()
@@ -58,7 +60,7 @@ func (c *generateCmd) Run(ctx context.Context, e *env) error {
 			count(truth.ToolCalls), count(truth.Tokens.Total))
 	}
 	if c.Rate > 0 {
-		if err := gen.Live(ctx, c.Out, c.Rate); err != nil && !errors.Is(err, context.Canceled) {
+		if _, err := gen.Live(ctx, c.Out, c.Rate, nil); err != nil {
 			return err
 		}
 	}
@@ -73,16 +75,21 @@ func writeDemo(ctx context.Context, e *env, dir string, sessions int, seed uint6
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return nil
 	}
+	gen, err := generator.New(generator.Config{Sessions: sessions, Seed: seed})
+	if err != nil {
+		return usageError{err}
+	}
 	bar := newBar(e.stderr, "generating")
 	defer bar.finish()
-	_, err := generator.New(generator.Config{Sessions: sessions, Seed: seed}).WriteFiles(ctx, dir, bar.set)
+	_, err = gen.WriteFiles(ctx, dir, bar.set)
 	return err
 }
 
 func liveDemo(ctx context.Context, dir string, seed uint64) error {
-	err := generator.New(generator.Config{Sessions: 1, Seed: seed + 1, Rate: demoRate}).Live(ctx, dir, demoRate)
-	if errors.Is(err, context.Canceled) {
-		return nil
+	gen, err := generator.New(generator.Config{Sessions: 1, Seed: seed + 1, Rate: demoRate})
+	if err != nil {
+		return err
 	}
+	_, err = gen.Live(ctx, dir, demoRate, nil)
 	return err
 }

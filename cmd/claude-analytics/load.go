@@ -27,7 +27,7 @@ type loadCmd struct {
 type loadAnswer struct {
 	Mode  string       `json:"mode"` // live or offline
 	Sink  sink.Status  `json:"sink"`
-	Stats bronze.Stats `json:"stats"`
+	Stats bronze.TableStats `json:"stats"`
 }
 
 // Run loads.
@@ -73,8 +73,9 @@ func (c *loadCmd) load(ctx context.Context, e *env, cfg config.Loaded, log zerol
 	progress := newBar(e.stderr, "loading")
 	defer progress.finish()
 	answer.Mode = "offline"
+	show := func(p sink.RebuildProgress) { progress.set(p.Rows, p.Total) }
 	if c.FullRefresh {
-		if err := s.sink.Rebuild(ctx, progress.set); err != nil {
+		if err := s.sink.Rebuild(ctx, show); err != nil {
 			return answer, err
 		}
 	}
@@ -83,7 +84,7 @@ func (c *loadCmd) load(ctx context.Context, e *env, cfg config.Loaded, log zerol
 		if err != nil {
 			return answer, usagef("find %s: %w", c.Glob, err)
 		}
-		if err := s.sink.LoadFiles(ctx, files, progress.set); err != nil {
+		if _, err := s.sink.LoadFiles(ctx, files, show); err != nil {
 			return answer, err
 		}
 	}
@@ -93,7 +94,7 @@ func (c *loadCmd) load(ctx context.Context, e *env, cfg config.Loaded, log zerol
 		}
 	}
 	answer.Sink = s.sink.Status()
-	answer.Stats, err = s.sink.Stats(ctx)
+	answer.Stats, err = s.sink.Bronze().Stats(ctx)
 	return answer, err
 }
 
@@ -102,9 +103,11 @@ func (s *service) drain(ctx context.Context, progress *bar) error {
 	return s.run(ctx, func(ctx context.Context) error {
 		return poll(ctx, 50*time.Millisecond, func(ctx context.Context) (bool, error) {
 			status := s.sink.Status()
-			progress.set(int64(status.Warehouse.Seq), int64(status.Warehouse.Seq+status.Warehouse.Lag))
-			s.sink.FlushLake(ctx)
+			progress.set(int64(status.Warehouse.Seen), int64(status.Warehouse.Seen)+max(status.Warehouse.Lag, 0))
 			// The stream being away for a moment is the sink's to mend, not the end of the wait.
+			if err := s.sink.FlushLake(ctx); err != nil {
+				return false, nil //nolint:nilerr // see above
+			}
 			done, err := s.sink.CaughtUp(ctx)
 			return done && err == nil, nil
 		})
@@ -125,10 +128,10 @@ func loadLive(ctx context.Context, service *client) (loadAnswer, error) {
 	return answer, err
 }
 
-func printStats(e *env, stats bronze.Stats) {
+func printStats(e *env, stats bronze.TableStats) {
 	e.printf("raw.conversations: %s rows", count(stats.Rows))
 	if stats.Rows > 0 {
-		e.printf(", %s to %s", stats.FirstDate, stats.LastDate)
+		e.printf(", %s to %s", stats.First.Format(time.DateOnly), stats.Last.Format(time.DateOnly))
 	}
 	e.println()
 	for _, group := range []struct {

@@ -8,9 +8,9 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"claude-analytics/ingest"
 	"claude-analytics/internal/config"
 	"claude-analytics/modeler"
+	"claude-analytics/proto"
 )
 
 // pipelineCmd is one run of all steps, as the hourly and the nightly runs of a batch platform.
@@ -80,12 +80,8 @@ func (c *pipelineCmd) Run(ctx context.Context, e *env) error {
 }
 
 func (c *pipelineCmd) extract(ctx context.Context, e *env, cfg config.Loaded, log zerolog.Logger) (string, error) {
-	var backfill *ingest.Backfill
-	if c.FullBackfill {
-		backfill = &ingest.Backfill{}
-	}
-	status, err := extract(ctx, e, cfg, log, backfill)
-	return count(status.Changes) + " objects published", err
+	status, err := extract(ctx, e, cfg, log, c.FullBackfill)
+	return count(status.Documents) + " objects published", err
 }
 
 func (c *pipelineCmd) load(ctx context.Context, e *env, cfg config.Loaded, log zerolog.Logger) (string, error) {
@@ -109,7 +105,7 @@ func announce(ctx context.Context, cfg config.Loaded, log zerolog.Logger, report
 		return // offline: nobody listens
 	}
 	defer service.Close()
-	if err := service.Emit(ctx, eventPipelineRun, reports); err != nil {
+	if err := service.Emit(proto.EventPipelineRun, reports); err != nil {
 		log.Warn().Err(err).Msg("the event of this run could not be published")
 	}
 }

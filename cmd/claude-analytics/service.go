@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,6 +21,7 @@ import (
 	"claude-analytics/internal/stream"
 	"claude-analytics/internal/warehouse"
 	"claude-analytics/modeler"
+	"claude-analytics/proto"
 	"claude-analytics/sink"
 )
 
@@ -41,6 +43,7 @@ type service struct {
 	registry *prometheus.Registry
 	started  time.Time
 
+	ready   atomic.Bool // everything is open; before that, parts must not be asked
 	lock    *lockfile.Lock
 	http    *dashboard.Server
 	conn    *stream.Conn
@@ -54,6 +57,7 @@ type service struct {
 type serviceOptions struct {
 	folders  []string
 	once     bool // sources make one pass and stop
+	backfill bool // from the start of every file
 	takeover bool
 }
 
@@ -93,26 +97,29 @@ func (s *service) open(ctx context.Context, opt serviceOptions) error {
 		}
 	}
 	if s.roles.sink || s.roles.modeler {
-		return s.openWarehouse(ctx)
+		if err := s.openWarehouse(ctx); err != nil {
+			return err
+		}
 	}
+	s.ready.Store(true)
 	return nil
 }
 
 func (s *service) openIngest(opt serviceOptions) error {
-	lane, err := s.laneName()
+	lane, err := laneName(s.cfg.Source)
 	if err != nil {
 		return err
 	}
 	folders := make([]ingest.Folder, 0, len(opt.folders))
 	for _, dir := range opt.folders {
-		path, err := filepath.Abs(dir)
-		if err != nil {
-			return fmt.Errorf("find folder %s: %w", dir, err)
+		name, path, named := strings.Cut(dir, "=")
+		if !named {
+			name, path = "", dir
 		}
-		folders = append(folders, ingest.Folder{Path: path})
+		folders = append(folders, ingest.Folder{Name: name, Path: path})
 	}
 	s.ingest = ingest.New(ingest.Config{
-		Lane: lane, Folders: folders, Once: opt.once, Takeover: opt.takeover, IdentityFile: s.cfg.IdentityPath(),
+		Lane: lane, Folders: folders, Once: opt.once, Backfill: opt.backfill, Takeover: opt.takeover, IdentityFile: s.cfg.IdentityPath(),
 	}, s.conn, s.log, s.registry)
 	return nil
 }
@@ -125,14 +132,38 @@ func (s *service) openWarehouse(ctx context.Context) error {
 		return err
 	}
 	s.sink = sink.New(sink.Config{
-		Dir: s.cfg.DataDir, BatchSize: s.cfg.BatchSize, BatchBytes: int64(s.cfg.BatchBytes), BatchLinger: s.cfg.BatchLinger,
-		StoreRaw: s.cfg.StoreRaw, KeepDeleted: s.cfg.OnDelete == "keep",
+		Dir: s.cfg.LakeDir(), BatchSize: s.cfg.BatchSize, BatchBytes: int64(s.cfg.BatchBytes), BatchLinger: s.cfg.BatchLinger,
+		StoreRaw: s.cfg.StoreRaw, KeepDeleted: s.cfg.OnDelete == "keep", StopTimeout: s.cfg.ShutdownTimeout,
 	}, s.conn, s.db, s.log, s.registry)
 	s.modeler = modeler.New(modeler.Config{
 		Debounce: s.cfg.RefreshDebounce, MaxWait: s.cfg.RefreshMaxWait, Interval: s.cfg.RefreshInterval,
-		FullRefreshCron: s.cfg.FullRefreshCron, ReportTZ: s.cfg.ReportTZ,
+		FullRefreshCron: s.cfg.FullRefreshCron, ReportTZ: s.cfg.ReportTZ, Behind: s.behind, OnRefresh: s.announceRefresh,
 	}, s.db, s.log, s.registry)
 	return nil
+}
+
+// laneName is the name that was set, else the host's.
+func laneName(set string) (string, error) {
+	if set != "" {
+		return proto.LaneName(set), nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("the host has no name; set one with --source: %w", err)
+	}
+	return proto.LaneName(host), nil
+}
+
+// behind tells the modeler that much is still to come, so that refreshes had better wait.
+func (s *service) behind() bool {
+	return s.sink.Status().Warehouse.Lag > int64(s.cfg.BatchSize) || s.ingest != nil && s.ingest.Status().LagBytes > int64(s.cfg.BatchBytes)
+}
+
+// announceRefresh tells whoever listens that the marts are new.
+func (s *service) announceRefresh(result modeler.Result) {
+	if err := s.conn.Emit(context.Background(), proto.EventModelsRefreshed, result); err != nil {
+		s.log.Debug().Err(err).Msg("nobody was told of the refresh")
+	}
 }
 
 // run lets the parts live until ctx ends or one fails; stopWhen, if given, ends them without an error when it returns.
@@ -151,10 +182,14 @@ func (s *service) run(ctx context.Context, stopWhen func(context.Context) error)
 	if s.ingest != nil {
 		g.Go(func() error { return s.ingest.Run(ctx) })
 	}
-	if s.sink != nil {
+	if s.roles.sink {
 		g.Go(func() error { return s.sink.Run(ctx) })
-		g.Go(func() error { return s.modeler.Run(ctx, s.sink.Applied()) })
 		g.Go(func() error { return s.sweep(ctx) })
+	}
+	if s.modeler != nil && s.roles.modeler {
+		applied := make(chan struct{}, 1)
+		g.Go(func() error { return wake(ctx, s.sink.Applied(), applied) })
+		g.Go(func() error { return s.modeler.Run(ctx, applied) })
 	}
 	if stopWhen != nil {
 		g.Go(func() error {
@@ -182,6 +217,21 @@ func (s *service) run(ctx context.Context, stopWhen func(context.Context) error)
 	return err
 }
 
+// wake passes on that something was applied; several times are one.
+func wake(ctx context.Context, from <-chan sink.Applied, to chan<- struct{}) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-from:
+		}
+		select {
+		case to <- struct{}{}:
+		default:
+		}
+	}
+}
+
 // errDone is the cause with which a service ends that has done what it was started for.
 var errDone = errors.New("done")
 
@@ -195,9 +245,9 @@ func (s *service) sweep(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		below := s.sink.LakeDurable()
+		below := s.sink.DurableBelow()
 		purged, err := s.conn.Sweep(ctx, stream.SweepConfig{
-			MaxAge: time.Duration(s.cfg.StreamMaxAge), MaxBytes: int64(s.cfg.StreamMaxBytes), DurableBelow: below,
+			MaxAge: time.Duration(s.cfg.StreamMaxAge), MaxBytes: uint64(s.cfg.StreamMaxBytes), DurableBelow: below,
 		})
 		switch {
 		case err != nil && ctx.Err() == nil:

@@ -1,14 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"claude-analytics/dashboard"
 	"claude-analytics/ingest"
+	"claude-analytics/internal/config"
 	"claude-analytics/internal/stream"
 	"claude-analytics/modeler"
 	"claude-analytics/sink"
@@ -61,6 +66,33 @@ func (s *service) status(ctx context.Context) (statusReport, error) {
 	return report, nil
 }
 
+// statusOf asks the running service, or looks at what lies in DATA_DIR.
+func statusOf(ctx context.Context, cfg config.Loaded, log zerolog.Logger) (report statusReport, err error) {
+	service, err := live(ctx, cfg)
+	switch {
+	case err == nil:
+		defer service.Close()
+		return ask[statusReport](ctx, service, "status", struct{}{})
+	case !errors.Is(err, errNoService):
+		return report, err
+	}
+	report = statusReport{Version: version, Command: "none", Mode: "offline", DataDir: cfg.DataDir, NATSURL: cfg.NATSURL}
+	if cfg.NATSURL == "" {
+		if _, err := os.Stat(cfg.StreamDir()); err != nil {
+			report.Faults = append(report.Faults, "there is no stream in "+cfg.DataDir+" yet: run `claude-analytics up`")
+			return report, nil
+		}
+	}
+	s := newService(cfg, roles{command: "status"}, log.Level(zerolog.WarnLevel))
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.open(ctx, serviceOptions{}); err != nil {
+		return report, err
+	}
+	state, err := s.conn.State(ctx)
+	report.Stream, report.Started = &state, s.started
+	return report, err
+}
+
 // parts are what /api/health asks.
 func (s *service) parts() []dashboard.Part {
 	starting := dashboard.Health{OK: true, State: "starting"}
@@ -83,15 +115,12 @@ func (s *service) parts() []dashboard.Part {
 	})
 	parts = append(parts, part("ingest", s.roles.ingest, func() dashboard.Health {
 		status := s.ingest.Status()
-		return dashboard.Health{OK: status.Error == "", State: status.State, Detail: status.Error}
+		return dashboard.Health{OK: status.State != ingest.StateFailed, State: status.State, Detail: status.Detail}
 	})...)
 	parts = append(parts, part("sink", s.roles.sink, func() dashboard.Health {
 		status := s.sink.Status()
-		detail := status.Warehouse.LastError
-		if detail == "" {
-			detail = status.Lake.LastError
-		}
-		return dashboard.Health{OK: detail == "", State: okState(detail, "following"), Detail: detail}
+		detail := cmp.Or(status.Error, status.Warehouse.Error, status.Lake.Error)
+		return dashboard.Health{OK: detail == "", State: okState(detail, status.State), Detail: detail}
 	})...)
 	return append(parts, part("modeler", s.roles.modeler, func() dashboard.Health {
 		status := s.modeler.Status()
@@ -152,19 +181,30 @@ func printStatus(e *env, r statusReport) {
 	line("data", "%s", r.DataDir)
 	if s := r.Source; s != nil {
 		line("source", "lane %s: %s, %s files, %s objects published, %s bytes behind, %s dead letters", s.Lane, s.State,
-			count(s.Files), count(s.Changes), count(max(s.Size-s.Offset, 0)), count(s.DeadLetters))
+			count(s.Files), count(s.Documents), count(s.LagBytes), count(s.DeadLetters))
 	}
 	if s := r.Stream; s != nil {
 		line("stream", "%s messages, %s bytes, sequence %s to %s, %s dead letters", count(s.Msgs), count(s.Bytes),
 			count(s.FirstSeq), count(s.LastSeq), count(s.DeadLetters))
 	}
 	if s := r.Sink; s != nil {
-		for name, d := range map[string]sink.DestinationStatus{"lake": s.Lake, "warehouse": s.Warehouse} {
-			line(name, "epoch %d, sequence %s, %s messages behind, %s rows this run %s", d.Epoch, count(d.Seq), count(d.Lag), count(d.Rows), d.LastError)
+		for _, d := range []struct {
+			name string
+			sink.DestinationStatus
+		}{{"lake", s.Lake}, {"warehouse", s.Warehouse}} {
+			line(d.name, "epoch %d, sequence %s, %s messages behind, %s rows this run %s", d.Epoch, count(d.Seq), count(d.Lag), count(d.Rows), d.Error)
+		}
+		for _, gap := range s.Gaps {
+			line("gap", "%+v", gap)
 		}
 	}
 	if m := r.Models; m != nil {
-		line("models", "last refresh %s, %s s, %s changed sessions %s", ago(m.LastRefresh), seconds(m.LastSeconds), count(m.ChangedSessions), m.LastError)
+		if last := m.Last; last != nil {
+			line("models", "last refresh %s, %s, %s s, %s changed sessions", ago(last.Finished), last.Kind, seconds(last.Seconds), count(last.ChangedSessions))
+		}
+		if m.LastError != "" {
+			line("models", "the last refresh failed (%d in a row): %s", m.Failures, m.LastError)
+		}
 		if !m.Newest.IsZero() {
 			line("freshness", "newest document in the marts was published %s", ago(m.Newest))
 		}
@@ -182,5 +222,3 @@ func ago(t time.Time) string {
 }
 
 func seconds(s float64) string { return strconv.FormatFloat(s, 'f', 2, 64) }
-
-var _ = errors.New

@@ -44,7 +44,7 @@ func (c *transformCmd) Run(ctx context.Context, e *env) error {
 	return nil
 }
 
-func transform(ctx context.Context, cfg config.Loaded, log zerolog.Logger, request transformRequest, threads int) (modeler.Result, error) {
+func transform(ctx context.Context, cfg config.Loaded, log zerolog.Logger, request transformRequest, threads int) (result modeler.Result, err error) {
 	service, err := live(ctx, cfg)
 	switch {
 	case err == nil:
@@ -59,7 +59,7 @@ func transform(ctx context.Context, cfg config.Loaded, log zerolog.Logger, reque
 	s := newService(cfg, roles{command: "transform", modeler: true}, log)
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err = s.open(ctx, serviceOptions{}); err != nil {
-		return modeler.Result{}, err
+		return result, err
 	}
 	return s.modeler.Refresh(ctx, request.options())
 }

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 
 	"claude-analytics/internal/config"
@@ -54,8 +53,9 @@ func (c *upCmd) Run(ctx context.Context, e *env) error {
 	}
 	s := newService(cfg, roles{command: "up", ingest: true, sink: true, modeler: true, http: true}, log)
 	return s.lifetime(ctx, serviceOptions{folders: folders, takeover: c.Takeover}, func(ctx context.Context) error {
-		progress := newProgress(e.stderr, s)
-		idle := progress.untilIdle(ctx)
+		progress := newBar(e.stderr, "applying")
+		idle := s.settled(ctx, func() { s.show(progress) })
+		progress.finish()
 		if idle == nil && (c.Demo > 0 || c.UntilIdle) {
 			if err := s.printSummary(ctx, e); err != nil {
 				return err
@@ -64,7 +64,7 @@ func (c *upCmd) Run(ctx context.Context, e *env) error {
 		if c.UntilIdle {
 			return idle
 		}
-		if c.Demo > 0 && idle == nil {
+		if idle == nil && c.Demo > 0 {
 			e.printf("\nNew lines are written as you look. Stop with Ctrl-C.\n")
 			return liveDemo(ctx, filepath.Join(cfg.DataDir, "demo-transcripts", "projects"), c.Seed)
 		}
@@ -143,25 +143,3 @@ func (c *warehouseCmd) Run(ctx context.Context, e *env) error {
 	s := newService(cfg, roles{command: "warehouse", sink: true, modeler: true, http: true}, log)
 	return s.lifetime(ctx, serviceOptions{}, nil)
 }
-
-// settled waits until everything that was on disk has been published, applied and modelled.
-func (s *service) settled(ctx context.Context, look func()) error {
-	ticker := time.NewTicker(50 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		done, err := s.isSettled(ctx)
-		if err != nil && ctx.Err() == nil {
-			s.log.Debug().Err(err).Msg("not settled yet")
-		}
-		if done {
-			return nil
-		}
-		look()
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-ticker.C:
-		}
-	}
-}
-

@@ -63,6 +63,9 @@ func (c Config) WarehousePath() string {
 	return filepath.Join(c.DataDir, "analytics.duckdb")
 }
 
+// LakeDir holds the Parquet files and their manifest.
+func (c Config) LakeDir() string { return filepath.Join(c.DataDir, "raw") }
+
 // StreamDir is the embedded server's store.
 func (c Config) StreamDir() string { return filepath.Join(c.DataDir, "jetstream") }
 

@@ -1,0 +1,144 @@
+package ingest
+
+import (
+	"time"
+
+	"claude-analytics/ingest/transcript"
+)
+
+// What an ingest is doing: the values of Status.State.
+const (
+	StateStarting  = "starting"
+	StateStandby   = "standby"   // another writer has the lane
+	StateWaiting   = "waiting"   // none of the folders exists yet
+	StateScanning  = "scanning"  // looking through the folders for the first time
+	StateReading   = "reading"   // reading what was there at the start
+	StateFollowing = "following" // publishing what is written, as it is written
+	StateDone      = "done"      // a single pass is over
+	StateStopped   = "stopped"
+	StateFailed    = "failed"
+)
+
+// Status is how an ingest stands. Counts of what was published begin with the process.
+type Status struct {
+	Lane   string `json:"lane"`
+	Writer string `json:"writer,omitempty"`
+	State  string `json:"state"`
+	// Detail says more of a state: whose the lane is, or what failed.
+	Detail  string         `json:"detail,omitempty"`
+	Folders []FolderStatus `json:"folders"`
+	Files   int            `json:"files"`
+
+	Documents   int64 `json:"documents"`
+	Bytes       int64 `json:"bytes"`
+	DeadLetters int64 `json:"dead_letters"`
+	// LagBytes is what was seen on disk and is not published; HalfLines counts files that end in an unfinished line,
+	// which is waited for and is no lag.
+	LagBytes  int64 `json:"lag_bytes"`
+	HalfLines int   `json:"half_lines"`
+	// Unreadable counts files and folders that cannot be read now, Unwatched folders where only looking finds changes.
+	Unreadable int `json:"unreadable"`
+	Unwatched  int `json:"unwatched"`
+	// Rewritten and Renamed count files that were read again from the start, or went on under another name. Replaced
+	// counts characters that were no valid text.
+	Rewritten int64 `json:"rewritten"`
+	Renamed   int64 `json:"renamed"`
+	Replaced  int64 `json:"replaced_characters"`
+
+	CaughtUp    bool       `json:"caught_up"`
+	LastPublish *time.Time `json:"last_publish,omitempty"`
+	LastSeq     uint64     `json:"last_seq,omitempty"`
+}
+
+// FolderStatus is how one folder stands.
+type FolderStatus struct {
+	Name   string `json:"name"`
+	Path   string `json:"path"`
+	Exists bool   `json:"exists"`
+	Files  int    `json:"files"`
+}
+
+// progress is what an ingest knows of itself.
+type progress struct {
+	state, detail string
+	writer        string
+	folders       []Folder
+
+	documents, bytes, letters int64
+	last                      time.Time
+	seq                       uint64
+}
+
+func (i *Ingest) enter(state, detail string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.now.state, i.now.detail = state, detail
+}
+
+// ended notes how Run ended.
+func (i *Ingest) ended(err error, done bool) {
+	switch {
+	case err != nil:
+		i.enter(StateFailed, err.Error())
+	case done:
+		i.enter(StateDone, "")
+	default:
+		i.enter(StateStopped, "")
+	}
+}
+
+// Status tells how the ingest stands. It is cheap enough to be asked for every second.
+func (i *Ingest) Status() Status {
+	i.mu.Lock()
+	now, follower := i.now, i.follower
+	i.mu.Unlock()
+	s := Status{
+		Lane: i.cfg.Lane, Writer: now.writer, State: now.state, Detail: now.detail,
+		Documents: now.documents, Bytes: now.bytes, DeadLetters: now.letters,
+		Rewritten: i.counters.Rewritten.Load(), Renamed: i.counters.Renamed.Load(), Replaced: i.counters.Replaced.Load(),
+		LastSeq: now.seq, Folders: make([]FolderStatus, len(now.folders)),
+	}
+	if !now.last.IsZero() {
+		s.LastPublish = &now.last
+	}
+	for n, folder := range now.folders {
+		s.Folders[n] = FolderStatus{Name: folder.Name, Path: folder.Path}
+	}
+	if follower != nil {
+		s.see(follower.Stats())
+	}
+	return s
+}
+
+// see adds what the follower sees.
+func (s *Status) see(f transcript.Stats) {
+	missing := 0
+	for n, files := range f.FilesIn {
+		s.Folders[n].Exists, s.Folders[n].Files = f.Scanned && files >= 0, max(0, files)
+		if files < 0 {
+			missing++
+		}
+	}
+	s.Files, s.HalfLines, s.Unreadable, s.Unwatched = f.Files, f.HalfLines, f.Unreadable, f.Unwatched
+	s.LagBytes, s.CaughtUp = f.LagBytes, f.CaughtUp
+	if s.State != StateFollowing {
+		return
+	}
+	switch {
+	case !f.Scanned:
+		s.State = StateScanning
+	case missing == len(s.Folders):
+		s.State = StateWaiting
+	case f.Backlog:
+		s.State = StateReading
+	}
+}
+
+// CaughtUp reports whether everything on disk, when it was last looked at or heard of, has been published. Unfinished
+// lines and what cannot be read do not count.
+func (i *Ingest) CaughtUp() bool {
+	i.mu.Lock()
+	follower := i.follower
+	i.mu.Unlock()
+	return follower != nil && follower.Stats().CaughtUp
+}

@@ -1,0 +1,114 @@
+package transcript
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	protobuf "google.golang.org/protobuf/proto"
+
+	"claude-analytics/internal/document"
+	"claude-analytics/proto"
+)
+
+// keepScratch is the largest buffer that is kept for the next document, bytes.
+const keepScratch = 4 << 20
+
+// origin is where objects come from.
+type origin struct {
+	lane, folder string
+	path         string // below the folder, any bytes
+	sourceFile   string // absolute
+	project      string
+	keys         keyMaker
+}
+
+func newOrigin(lane string, folder Folder, path string, generation uint32) origin {
+	return origin{
+		lane: lane, folder: folder.Name, path: path,
+		sourceFile: folder.file(path), project: projectOf(folder, path),
+		keys: newKeyMaker(lane, folder.Name, path, generation),
+	}
+}
+
+// projectOf is the slug under which Claude Code keeps a project's sessions: the first folder below the one that is
+// followed. Where a single project's folder is followed, it is that folder's own name; slugs begin with '-', since they
+// are absolute paths.
+func projectOf(folder Folder, file string) string {
+	base := path.Base(folder.Path)
+	first, _, below := strings.Cut(file, "/")
+	if !below || strings.HasPrefix(base, "-") {
+		return base
+	}
+	return first
+}
+
+// converter makes changes of objects. It belongs to one worker.
+type converter struct {
+	maxMessage int64 // largest change, bytes
+	counters   *Counters
+
+	decoder document.Decoder
+	scratch []byte
+}
+
+// entry makes an item publishable, whatever it is; now is when it is published.
+func (c *converter) entry(from *origin, item Item, now time.Time) (Entry, error) {
+	entry := Entry{Size: item.Size}
+	id := from.keys.at(item.Offset)
+	if item.Kind == Broken {
+		entry.Letter = letter(from, id, item, now)
+		return entry, nil
+	}
+	raw, n, err := c.decoder.Prefix(c.scratch[:0], item.Data, document.Extra{
+		ID: id, ProjectID: from.project, SourceFile: from.sourceFile, IngestedAt: now,
+	})
+	if err == nil && n != len(item.Data) {
+		err = fmt.Errorf("%w: the object ends at byte %d of %d", document.ErrSyntax, n, len(item.Data))
+	}
+	if err != nil {
+		item.Reason, item.Detail = proto.ReasonNotConvertible, err.Error()
+		if errors.Is(err, document.ErrTooLarge) {
+			item.Reason = proto.ReasonTooLarge
+		}
+		entry.Letter = letter(from, id, item, now)
+		return entry, nil
+	}
+	if c.scratch = raw; cap(raw) > keepScratch {
+		c.scratch = nil
+	}
+	c.counters.Replaced.Add(int64(c.decoder.Replaced))
+	session, project := document.Identify(raw)
+	change := &proto.Change{
+		Version: proto.Version, Source: from.lane, Id: keyText(id), Operation: proto.Operation_OPERATION_INSERT,
+		Namespace: from.folder, Document: raw,
+		ExtractedAtMicros: now.UnixMicro(), SourceOffset: item.Offset,
+	}
+	size := protobuf.Size(change)
+	if int64(size) > c.maxMessage {
+		item.Reason = proto.ReasonTooLarge
+		item.Detail = fmt.Sprintf("the change has %d bytes, the stream takes %d", size, c.maxMessage)
+		entry.Letter = letter(from, id, item, now)
+		return entry, nil
+	}
+	if entry.Data, err = (protobuf.MarshalOptions{UseCachedSize: true}).MarshalAppend(make([]byte, 0, size), change); err != nil {
+		return Entry{}, fmt.Errorf("encode change: %w", err)
+	}
+	if session == "" {
+		session = change.Id
+	}
+	entry.Subject = proto.DataSubject(from.lane, session, project)
+	return entry, nil
+}
+
+// letter sets an item aside. Its payload is a copy.
+func letter(from *origin, id [12]byte, item Item, now time.Time) *proto.DeadLetter {
+	payload := item.Data[:min(len(item.Data), proto.MaxDeadLetterPayload)]
+	return &proto.DeadLetter{
+		Lane: from.lane, Part: proto.PartIngest, Reason: item.Reason, Detail: item.Detail,
+		Namespace: from.folder, ID: keyText(id), File: from.path, Offset: item.Offset, Size: item.Size,
+		Payload: append([]byte(nil), payload...), Truncated: int64(len(payload)) < item.Size, At: now,
+	}
+}

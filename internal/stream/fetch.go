@@ -1,0 +1,200 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"claude-analytics/proto"
+)
+
+const (
+	defaultFetchMessages = 10_000
+	defaultFetchBytes    = 64 << 20
+)
+
+// FetchLimit bounds what one Fetch hands out.
+type FetchLimit struct {
+	// Messages at most; 0: 10,000.
+	Messages int
+	// Bytes of data at most, but always one message; 0: 64 MiB.
+	Bytes int64
+	// Linger is how long to wait for more after the first message; 0: only what is there already.
+	Linger time.Duration
+}
+
+// Fetch waits for a message, then takes what arrives within limit. It returns at least one message or an error:
+// ctx's, or ErrStreamChanged, after which the Consumer is of no more use. A lost connection is waited out.
+func (k *Consumer) Fetch(ctx context.Context, limit FetchLimit) ([]Message, error) {
+	if limit.Messages <= 0 {
+		limit.Messages = defaultFetchMessages
+	}
+	if limit.Bytes <= 0 {
+		limit.Bytes = defaultFetchBytes
+	}
+	var (
+		messages []Message
+		bytes    int64
+		linger   <-chan time.Time
+	)
+	for len(messages) < limit.Messages {
+		d, err := k.next(ctx, linger, len(messages) > 0 && limit.Linger <= 0)
+		if err != nil {
+			if len(messages) > 0 {
+				// What was taken is handed out first; the error comes again.
+				return messages, nil
+			}
+			return nil, fmt.Errorf("consumer %s: %w", k.cfg.Name, err)
+		}
+		if d == nil {
+			break
+		}
+		if bytes += int64(len(d.Data)); len(messages) > 0 && bytes > limit.Bytes {
+			k.held = d
+			break
+		}
+		if len(messages) == 0 && limit.Linger > 0 {
+			timer := time.NewTimer(limit.Linger)
+			defer timer.Stop()
+			linger = timer.C
+		}
+		k.handOut(d)
+		messages = append(messages, Message{Seq: d.seq, Time: d.time, Subject: d.Subject, Header: d.Header, Data: d.Data})
+	}
+	return messages, nil
+}
+
+// handOut notes that a message leaves the Consumer.
+func (k *Consumer) handOut(d *delivery) {
+	if !proto.IsPosition(d.Subject) {
+		k.tail.seq, k.tail.time = d.seq, d.time
+	}
+	k.mu.Lock()
+	k.last, k.delivered = d.seq, d.number
+	k.receipts = append(k.receipts, receipt{seq: d.seq, subject: d.Reply})
+	k.mu.Unlock()
+}
+
+// next returns the next message in order; nil when linger fires, or if noWait and none is there.
+func (k *Consumer) next(ctx context.Context, linger <-chan time.Time, noWait bool) (*delivery, error) {
+	if d := k.held; d != nil {
+		k.held = nil
+		return d, nil
+	}
+	k.mu.Lock()
+	changed := k.changed
+	k.mu.Unlock()
+	if changed != nil {
+		return nil, changed
+	}
+	for {
+		if k.pull.sub == nil || k.pull.ask() != nil {
+			if err := k.verify(ctx); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		msg, why := k.receive(ctx, linger, noWait)
+		switch why {
+		case over:
+			return nil, ctx.Err()
+		case broken:
+			if err := k.verify(ctx); err != nil {
+				return nil, err
+			}
+			continue
+		case received:
+		}
+		d, err := k.take(ctx, msg)
+		if d != nil || err != nil {
+			return d, err
+		}
+	}
+}
+
+// outcome says how receive ended.
+type outcome int
+
+const (
+	received outcome = iota
+	over             // ctx or linger ended, or nothing is there
+	broken           // the connection was lost and regained, or the server is silent
+)
+
+// receive waits for one message or sign of the server.
+func (k *Consumer) receive(ctx context.Context, linger <-chan time.Time, noWait bool) (*nats.Msg, outcome) {
+	p := &k.pull
+	// A lost connection comes first: what still waits in the channel may be of a server that lost its tail.
+	select {
+	case <-p.renewed:
+		return nil, broken
+	default:
+	}
+	select {
+	case msg := <-p.inbox:
+		return msg, received
+	default:
+	}
+	if noWait {
+		return nil, over
+	}
+	p.silence.Reset(pullSilence)
+	select {
+	case msg := <-p.inbox:
+		return msg, received
+	case <-p.renewed:
+		return nil, broken
+	case <-p.silence.C:
+		return nil, broken
+	case <-linger:
+		return nil, over
+	case <-ctx.Done():
+		return nil, over
+	}
+}
+
+// take turns what came into a delivery; nil if it is a sign of the server or was handed out before.
+func (k *Consumer) take(ctx context.Context, msg *nats.Msg) (*delivery, error) {
+	if msg.Reply == "" {
+		return nil, k.sign(ctx, msg)
+	}
+	seq, number, at, ok := parseAck(msg.Reply)
+	if !ok {
+		return nil, fmt.Errorf("acknowledgement subject %q cannot be read", msg.Reply)
+	}
+	p := &k.pull
+	p.open--
+	if number != p.seen+1 {
+		// Deliveries were lost on the way: only placing anew brings them back in order.
+		k.log.Warn().Uint64("delivery", number).Uint64("expected", p.seen+1).Msg("messages were lost on the way, fetching again")
+		return nil, k.verify(ctx)
+	}
+	p.seen = number
+	if seq <= k.last {
+		return nil, nil
+	}
+	return &delivery{Msg: msg, seq: seq, number: number, time: at}, nil
+}
+
+// sign acts on what the server says about a request.
+func (k *Consumer) sign(ctx context.Context, msg *nats.Msg) error {
+	p := &k.pull
+	status, text := msg.Header.Get("Status"), msg.Header.Get("Description")
+	switch {
+	case status == "100", text == "Batch Completed":
+		return nil
+	case status == "404", status == "408", strings.HasPrefix(text, "Message Size Exceeds"):
+		// The request ended; the next one is asked for.
+		p.open = 0
+		return nil
+	}
+	// The consumer or its server is gone or moved; or nobody answers, since the server is starting.
+	k.log.Debug().Str("status", status).Str("text", text).Msg("pull request ended")
+	if err := wait(ctx, retryFirst, p.renewed); err != nil {
+		return err
+	}
+	return k.verify(ctx)
+}

@@ -1,0 +1,126 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"claude-analytics/proto"
+)
+
+const (
+	// positionPage is how many positions are asked for at a time.
+	positionPage = 2000
+	// scanIdle is when the server forgets a scan that we did not finish.
+	scanIdle = time.Minute
+)
+
+// Positions reads the lane's positions, keyed by the last token of their subjects; the writer's own heartbeat is not
+// among them. After ErrLaneReset it also makes the lane usable again, from where it ends now.
+func (l *Lane) Positions(ctx context.Context) (map[string][]byte, error) {
+	if err := l.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer l.leave()
+	if l.failure != nil && !errors.Is(l.failure, ErrLaneReset) {
+		return nil, l.failure
+	}
+	reset := l.failure
+	// The end is read before the positions: if a batch that was given up lands in between, the next publish is
+	// refused and the positions are read once more.
+	if reset != nil {
+		if err := l.resync(ctx); err != nil {
+			return nil, fmt.Errorf("read end of lane %s: %w", l.cfg.Lane, err)
+		}
+	}
+	positions, err := l.conn.positions(ctx, l.cfg.Lane)
+	if err != nil {
+		l.failure = reset
+		return nil, fmt.Errorf("read positions of lane %s: %w", l.cfg.Lane, err)
+	}
+	return positions, nil
+}
+
+// positions reads the last message of each of the lane's position subjects, from the start again if the connection
+// is lost on the way.
+func (c *Conn) positions(ctx context.Context, lane string) (map[string][]byte, error) {
+	var positions map[string][]byte
+	pause := backoff{first: retryFirst, longest: retryLongest}
+	for {
+		_, renewed := c.link.state()
+		positions = map[string][]byte{}
+		err := c.lastPerSubject(ctx, proto.LanePositions(lane), func(subject string, data []byte) {
+			if name := subject[strings.LastIndexByte(subject, '.')+1:]; name != writerPosition {
+				positions[name] = data
+			}
+		})
+		if err == nil {
+			return positions, nil
+		}
+		if ctx.Err() != nil || !isTemporary(err) {
+			return nil, err
+		}
+		if err := c.pause(ctx, &pause, renewed, "read positions", err); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// lastPerSubject calls fn with the last message of each subject under filter, however many there are, through a
+// consumer in the server's memory that is gone afterwards.
+func (c *Conn) lastPerSubject(ctx context.Context, filter string, fn func(subject string, data []byte)) error {
+	_, js, err := c.clients()
+	if err != nil {
+		return err
+	}
+	consumer, err := js.CreateConsumer(ctx, proto.StreamName, jetstream.ConsumerConfig{
+		DeliverPolicy:     jetstream.DeliverLastPerSubjectPolicy,
+		FilterSubject:     filter,
+		AckPolicy:         jetstream.AckNonePolicy,
+		MemoryStorage:     true,
+		Replicas:          1,
+		InactiveThreshold: scanIdle,
+	})
+	if err != nil {
+		return err
+	}
+	info := consumer.CachedInfo()
+	defer func() {
+		// Best effort: the server forgets it by itself.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+		defer cancel()
+		_ = js.DeleteConsumer(ctx, proto.StreamName, info.Name)
+	}()
+	for left := info.NumPending; left > 0; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		page, err := consumer.Fetch(int(min(left, positionPage)), jetstream.FetchMaxWait(requestTimeout))
+		if err != nil {
+			return err
+		}
+		got := 0
+		for message := range page.Messages() {
+			got++
+			metadata, err := message.Metadata()
+			if err != nil {
+				return err
+			}
+			fn(message.Subject(), message.Data())
+			// What was replaced since the scan began is skipped by the server, so this is the count to go by.
+			left = metadata.NumPending
+		}
+		if err := page.Error(); err != nil {
+			return err
+		}
+		if got == 0 {
+			return fmt.Errorf("%w: %d positions did not come", nats.ErrTimeout, left)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,222 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
+
+	"claude-analytics/proto"
+)
+
+const (
+	defaultPort = 4222
+	loopback    = "127.0.0.1"
+	storeName   = "jetstream"
+	// maxPending is how much may wait for one slow client before the server drops it, bytes.
+	maxPending = 256 << 20
+)
+
+// embedded is a NATS server in this process.
+type embedded struct {
+	ns  *server.Server
+	log *serverLog
+	dir string
+}
+
+// startServer starts a server on loopback that keeps its data in cfg.Dir and syncs every batch to the disk before it
+// acknowledges it.
+func startServer(ctx context.Context, cfg Config, log zerolog.Logger) (*embedded, error) {
+	dir, err := filepath.Abs(cfg.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w: directory %s: %w", ErrStore, cfg.Dir, err)
+	}
+	if err := checkWritable(dir); err != nil {
+		return nil, fmt.Errorf("%w: directory %s: %w; make it writable for this user, or set DATA_DIR to another place", ErrStore, dir, err)
+	}
+	name := cfg.ServerName
+	if name == "" {
+		name = clientName
+	}
+	ns, err := server.NewServer(&server.Options{
+		ServerName:             name,
+		Host:                   loopback,
+		Port:                   freePort(cfg.Port),
+		JetStream:              true,
+		StoreDir:               storeParent(dir),
+		SyncAlways:             true,
+		MaxPayload:             maxPayload,
+		MaxPending:             maxPending,
+		NoSigs:                 true,
+		NoLog:                  true,
+		DisableJetStreamBanner: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up embedded NATS server: %w", err)
+	}
+	e := &embedded{ns: ns, log: newServerLog(log), dir: dir}
+	ns.SetLoggerV2(e.log, false, false, false)
+	go ns.Start()
+	for !ns.ReadyForConnections(50 * time.Millisecond) {
+		var failed error
+		select {
+		case <-ctx.Done():
+			failed = fmt.Errorf("start embedded NATS server: %w", ctx.Err())
+		case reason := <-e.log.fatal:
+			failed = fmt.Errorf("%w: directory %s: %s; check the disk, or move the directory away: a lane's source then fills the stream again", ErrStore, dir, reason)
+		default:
+			continue
+		}
+		return nil, errors.Join(failed, e.stop(context.WithoutCancel(ctx)))
+	}
+	return e, nil
+}
+
+// stop ends the server and waits until its files are closed, at most until ctx ends.
+func (e *embedded) stop(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		e.ns.Shutdown()
+		e.ns.WaitForShutdown()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stop embedded NATS server: %w", ctx.Err())
+	}
+}
+
+// storeParent is the directory to name to the server, which adds "jetstream" to it.
+func storeParent(dir string) string {
+	if filepath.Base(dir) == storeName {
+		return filepath.Dir(dir)
+	}
+	return dir
+}
+
+// freePort turns the meaning of Config.Port into the server's: 0 is 4222 if nobody listens there.
+func freePort(port int) int {
+	if port != 0 {
+		return port
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(defaultPort)))
+	if err != nil {
+		return server.RANDOM_PORT
+	}
+	_ = listener.Close()
+	return defaultPort
+}
+
+// checkWritable makes the directory if it is missing, and writes to it.
+func checkWritable(dir string) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	probe, err := os.CreateTemp(dir, ".write-test-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+// checkStore compares what the embedded server restored with what lies on the disk. The server starts without a
+// stream that it cannot read; creating an empty one in its place would lose it silently.
+func (c *Conn) checkStore(ctx context.Context) error {
+	c.mu.Lock()
+	srv, js := c.server, c.js
+	c.mu.Unlock()
+	if srv == nil {
+		return nil
+	}
+	for _, name := range []string{proto.StreamName, proto.DeadLetterName} {
+		folder := filepath.Join(storeParent(srv.dir), storeName, server.DEFAULT_GLOBAL_ACCOUNT, "streams", name)
+		if _, err := os.Stat(folder); errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if _, err := js.Stream(ctx, name); err == nil {
+			continue
+		} else if !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return fmt.Errorf("read stream %s: %w", name, err)
+		}
+		return fmt.Errorf("%w: stream %s in %s is damaged (%s); restore it from a backup, or move the directory away: a lane's source then fills the stream again",
+			ErrStore, name, folder, srv.log.lastTrouble())
+	}
+	return nil
+}
+
+// serverLog takes the embedded server's log lines: quiet when healthy, and what went wrong kept for the error that
+// tells it.
+type serverLog struct {
+	log   zerolog.Logger
+	fatal chan string
+
+	mu      sync.Mutex
+	trouble string
+}
+
+func newServerLog(log zerolog.Logger) *serverLog {
+	return &serverLog{log: log.With().Str("server", "nats").Logger(), fatal: make(chan string, 1)}
+}
+
+func (l *serverLog) keep(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trouble = line
+}
+
+// lastTrouble is the last warning or error that the server logged.
+func (l *serverLog) lastTrouble() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.trouble == "" {
+		return "the server gave no reason"
+	}
+	return l.trouble
+}
+
+// Noticef implements server.Logger.
+func (l *serverLog) Noticef(format string, v ...any) { l.log.Debug().Msgf(format, v...) }
+
+// Warnf implements server.Logger.
+func (l *serverLog) Warnf(format string, v ...any) {
+	if strings.HasPrefix(format, "Maximum payloads over") {
+		// Ours are meant to be.
+		return
+	}
+	l.keep(fmt.Sprintf(format, v...))
+	l.log.Warn().Msgf(format, v...)
+}
+
+// Errorf implements server.Logger.
+func (l *serverLog) Errorf(format string, v ...any) {
+	l.keep(fmt.Sprintf(format, v...))
+	l.log.Error().Msgf(format, v...)
+}
+
+// Fatalf implements server.Logger. The server expects the process to end here; whoever started it is told instead.
+func (l *serverLog) Fatalf(format string, v ...any) {
+	line := fmt.Sprintf(format, v...)
+	l.keep(line)
+	select {
+	case l.fatal <- line:
+	default:
+	}
+}
+
+// Debugf implements server.Logger.
+func (l *serverLog) Debugf(format string, v ...any) { l.log.Trace().Msgf(format, v...) }
+
+// Tracef implements server.Logger; a server's traces hold message contents and are never logged.
+func (l *serverLog) Tracef(string, ...any) {}

@@ -1,0 +1,17 @@
+-- What the requests add up to is what sessions, projects and days add up to.
+with requests as (
+    select coalesce(sum(total_tokens), 0) as total_tokens from {{ ref('fct_api_requests') }}
+),
+
+sums as (
+    select 'dim_sessions' as model, coalesce(sum(total_tokens), 0) as total_tokens from {{ ref('dim_sessions') }}
+    union all
+    select 'dim_projects', coalesce(sum(total_tokens), 0) from {{ ref('dim_projects') }}
+    union all
+    select 'agg_daily_summary', coalesce(sum(total_tokens), 0) from {{ ref('agg_daily_summary') }}
+)
+
+select sums.model, sums.total_tokens, requests.total_tokens as expected
+from sums
+cross join requests
+where sums.total_tokens <> requests.total_tokens

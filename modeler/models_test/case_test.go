@@ -1,0 +1,216 @@
+// Package models_test runs the models on hand-written transcripts and compares what they make of them with what was worked
+// out by hand. A case is one txtar file: the transcripts, and in "want" queries with their rows.
+package models_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/tools/txtar"
+
+	"claude-analytics/internal/warehouse"
+	"claude-analytics/modeler"
+)
+
+var update = flag.Bool("update", false, "write what the models say into the cases; read the difference before you keep it")
+
+func TestCases(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no cases", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { runCase(t, file) })
+	}
+}
+
+func runCase(t *testing.T, file string) {
+	archive, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var documents []bronzeDocument
+	var want *txtar.File
+	for i := range archive.Files {
+		f := &archive.Files[i]
+		if f.Name == "want" {
+			want = f
+			continue
+		}
+		more, err := transcript(f.Name, f.Data, uint64(len(documents)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents = append(documents, more...)
+	}
+	if want == nil {
+		t.Fatal("nothing wanted")
+	}
+
+	db := build(t, documents, 1)
+	got := answers(t, db, string(want.Data))
+	if *update && got != string(want.Data) {
+		want.Data = []byte(got)
+		if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if got != string(want.Data) {
+		t.Errorf("the models say otherwise:\n%s", difference(string(want.Data), got))
+	}
+
+	// In whatever order and portions the documents come in, the tables end up the same.
+	shuffled := slices.Clone(documents)
+	rand.New(rand.NewPCG(1, uint64(len(file)))).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+	for i := range shuffled {
+		shuffled[i].row.Seq = int64(i + 1)
+	}
+	other := build(t, shuffled, 3)
+	if first, second := contents(t, db), contents(t, other); first != second {
+		t.Errorf("another order of arrival makes other tables:\n%s", difference(first, second))
+	}
+}
+
+// build stores the documents in a new warehouse, in as many batches as asked, each followed by a refresh.
+func build(t *testing.T, documents []bronzeDocument, batches int) *warehouse.DB {
+	t.Helper()
+	db := open(t)
+	m := modeler.New(modeler.Config{ProjectFS: os.DirFS("../models")}, db, zerolog.Nop(), nil)
+	for batch := range batches {
+		from, to := batch*len(documents)/batches, (batch+1)*len(documents)/batches
+		if err := insert(t.Context(), db, batch+1, documents[from:to]); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Refresh(t.Context(), modeler.Options{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return db
+}
+
+// answers runs the queries of a want file. Each stands above a line "----", its rows below, up to an empty line.
+func answers(t *testing.T, db *warehouse.DB, want string) string {
+	t.Helper()
+	var out []string
+	for _, block := range strings.Split(strings.TrimSpace(want), "\n\n") {
+		query, _, _ := strings.Cut(block, "\n----")
+		var code []string
+		for _, line := range strings.Split(query, "\n") {
+			if !strings.HasPrefix(line, "#") {
+				code = append(code, line)
+			}
+		}
+		rows := rowsOf(t, db, strings.Join(code, "\n"))
+		out = append(out, strings.Join(append([]string{query, "----"}, rows...), "\n"))
+	}
+	return strings.Join(out, "\n\n") + "\n"
+}
+
+func rowsOf(t *testing.T, db *warehouse.DB, query string) []string {
+	t.Helper()
+	var out []string
+	err := db.Read(t.Context(), func(ctx context.Context, tx *warehouse.Tx) error {
+		rows, err := tx.Query(ctx, query)
+		if err != nil {
+			return err
+		}
+		defer rows.Close() //nolint:errcheck // Err says it
+		columns, err := rows.Columns()
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			values, into := make([]any, len(columns)), make([]any, len(columns))
+			for i := range values {
+				into[i] = &values[i]
+			}
+			if err := rows.Scan(into...); err != nil {
+				return err
+			}
+			cells := make([]string, len(values))
+			for i, v := range values {
+				cells[i] = cell(v)
+			}
+			out = append(out, strings.Join(cells, " | "))
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		t.Fatalf("%v, in:\n%s", err, query)
+	}
+	return out
+}
+
+func cell(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "-"
+	case time.Time:
+		if v.Equal(v.Truncate(24*time.Hour)) && v.Location() == time.UTC {
+			return v.Format(time.DateOnly)
+		}
+		return v.UTC().Format("2006-01-02T15:04:05.000Z")
+	case string:
+		return strings.ReplaceAll(v, "\n", `\n`)
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+// contents is every stored row of every model, sorted.
+func contents(t *testing.T, db *warehouse.DB) string {
+	t.Helper()
+	var tables []string
+	err := db.Read(t.Context(), func(ctx context.Context, tx *warehouse.Tx) error {
+		all, err := tx.Tables(ctx)
+		for _, table := range all {
+			if !table.View && (table.Schema == "marts" || table.Schema == "intermediate") {
+				tables = append(tables, table.Schema+"."+table.Name)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, table := range tables {
+		for _, row := range rowsOf(t, db, "SELECT * FROM "+table) {
+			out = append(out, table+": "+row)
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(out, "\n")
+}
+
+// difference lists the lines that only one of two texts has.
+func difference(want, got string) string {
+	lines := func(text string) map[string]int {
+		n := map[string]int{}
+		for line := range strings.SplitSeq(text, "\n") {
+			n[line]++
+		}
+		return n
+	}
+	wanted, have := lines(want), lines(got)
+	var out []string
+	for line := range strings.SplitSeq(want, "\n") {
+		if wanted[line] > have[line] {
+			out = append(out, "- "+line)
+		}
+	}
+	for line := range strings.SplitSeq(got, "\n") {
+		if have[line] > wanted[line] {
+			out = append(out, "+ "+line)
+		}
+	}
+	return strings.Join(out, "\n")
+}

@@ -1,0 +1,180 @@
+package modeler
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/robfig/cron/v3"
+)
+
+const (
+	firstBackoff = time.Second
+	maxBackoff   = 30 * time.Second
+)
+
+// schedule decides when to refresh. It knows nothing of models, so that its timing can be tested alone.
+type schedule struct {
+	debounce, maxWait, behindWait, interval time.Duration
+	behind                                  func() bool
+	cron                                    cron.Schedule // nil: none
+	zone                                    *time.Location
+
+	// refresh is told whether everything is to be rebuilt; more says that a part of the backlog is left.
+	refresh func(ctx context.Context, reason Reason, full bool) (more bool, err error)
+	// note is told of what is pending and of the next rebuild, for the status.
+	note func(pending bool, nextFull time.Time)
+}
+
+// Run refreshes until ctx ends: once at the start, then after each value on applied, on the timer and on the cron. A
+// refresh that fails is tried again, for ever. Many values on applied in a row count as one.
+func (m *Modeler) Run(ctx context.Context, applied <-chan struct{}) error {
+	zone, err := time.LoadLocation(m.cfg.ReportTZ)
+	if err != nil {
+		return fmt.Errorf("REPORT_TZ: %w", err)
+	}
+	s := schedule{
+		debounce: m.cfg.Debounce, maxWait: m.cfg.MaxWait, behindWait: m.cfg.BehindWait, interval: m.cfg.Interval,
+		behind: m.cfg.Behind, zone: zone, refresh: m.scheduled, note: m.note,
+	}
+	if m.cfg.FullRefreshCron != "" {
+		if s.cron, err = cron.ParseStandard(m.cfg.FullRefreshCron); err != nil {
+			return fmt.Errorf("FULL_REFRESH_CRON: %w", err)
+		}
+	}
+	m.log.Info().Dur("debounce", s.debounce).Dur("interval", s.interval).Str("full_refresh", m.cfg.FullRefreshCron).Msg("started")
+	s.run(ctx, applied)
+	m.log.Info().Msg("stopped")
+	return nil
+}
+
+// scheduled is a refresh that nobody waits for: here its error is consumed.
+func (m *Modeler) scheduled(ctx context.Context, reason Reason, full bool) (bool, error) {
+	result, err := m.refreshOnce(ctx, Options{Reason: reason, Full: full})
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		m.log.Error().Err(err).Str("reason", string(reason)).Msg("refresh failed, the marts stay as they were")
+	case !result.Nothing():
+		event := m.log.Debug()
+		if result.Kind == KindFull {
+			event = m.log.Info()
+		}
+		event.Int64("id", result.ID).Str("kind", result.Kind).Str("reason", string(reason)).Float64("seconds", result.Seconds).
+			Int64("changed_sessions", result.ChangedSessions).Int64("sessions", result.Sessions).Msg("models refreshed")
+	}
+	return result.More, err
+}
+
+func (m *Modeler) note(pending bool, nextFull time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.status.Pending, m.status.NextFull = pending, nextFull
+}
+
+// run is the loop. The state is the times of the changes not yet taken up, and when the next refresh may start at all.
+func (s *schedule) run(ctx context.Context, applied <-chan struct{}) {
+	now := time.Now()
+	first, last := now, now // of the changes; what changed while the process was down counts
+	reason, full := ReasonStart, false
+	var notBefore, nextTimer, nextCron time.Time
+	var backoff time.Duration
+	pending := true
+	if s.cron != nil {
+		nextCron = s.cron.Next(now.In(s.zone))
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		s.note(pending, nextCron)
+		timer.Reset(time.Until(s.next(pending, first, last, notBefore, nextTimer, nextCron)))
+		select {
+		case <-ctx.Done():
+			return
+		case _, ok := <-applied:
+			if !ok {
+				applied = nil
+				continue
+			}
+			last = time.Now()
+			if !pending {
+				pending, first, reason = true, last, ReasonChange
+			}
+			continue
+		case <-timer.C:
+		}
+		now = time.Now()
+		if !nextCron.IsZero() && !now.Before(nextCron) {
+			pending, first, last, full, reason = true, now.Add(-s.behindWait), now.Add(-s.debounce), true, ReasonCron
+			nextCron = s.cron.Next(now.In(s.zone))
+		}
+		if !pending && !nextTimer.IsZero() && !now.Before(nextTimer) {
+			pending, first, last, reason = true, now.Add(-s.behindWait), now.Add(-s.debounce), ReasonTimer
+		}
+		if !pending || now.Before(s.due(first, last, notBefore)) {
+			continue
+		}
+		began := now
+		more, err := s.refresh(ctx, reason, full)
+		if ctx.Err() != nil {
+			return
+		}
+		now = time.Now()
+		if s.interval > 0 {
+			nextTimer = now.Add(s.interval)
+		}
+		if err != nil {
+			backoff = min(max(2*backoff, firstBackoff), maxBackoff)
+			notBefore = now.Add(backoff)
+			continue // still pending
+		}
+		backoff, full = 0, false
+		notBefore = time.Time{}
+		if took := now.Sub(began); took > s.maxWait {
+			notBefore = now.Add(took)
+		}
+		pending = more
+		if more {
+			first, last = now, now
+		}
+	}
+}
+
+// due is when the pending changes are taken up: after a quiet moment, but not later than maxWait after the first.
+func (s *schedule) due(first, last, notBefore time.Time) time.Time {
+	due := last.Add(s.debounce)
+	if latest := first.Add(s.maxWait); due.After(latest) {
+		due = latest
+	}
+	if s.behind != nil && s.behind() {
+		due = first.Add(s.behindWait)
+	}
+	if due.Before(notBefore) {
+		due = notBefore
+	}
+	return due
+}
+
+// next is when there is something to look at.
+func (s *schedule) next(pending bool, first, last, notBefore, nextTimer, nextCron time.Time) time.Time {
+	next := time.Now().Add(24 * time.Hour)
+	sooner := func(t time.Time) {
+		if !t.IsZero() && t.Before(next) {
+			next = t
+		}
+	}
+	sooner(nextCron)
+	if pending {
+		due := s.due(first, last, notBefore)
+		// While there is a backlog the answer of behind may change at any time.
+		if s.behind != nil && s.behind() && notBefore.Before(time.Now().Add(s.debounce)) {
+			if soon := time.Now().Add(s.debounce); soon.Before(due) {
+				due = soon
+			}
+		}
+		sooner(due)
+	} else {
+		sooner(nextTimer)
+	}
+	return next
+}

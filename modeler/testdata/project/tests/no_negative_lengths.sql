@@ -1,0 +1,1 @@
+select * from {{ ref('fct_docs') }} where content_length < 0

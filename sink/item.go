@@ -1,0 +1,206 @@
+package sink
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	protobuf "google.golang.org/protobuf/proto"
+
+	"claude-analytics/internal/document"
+	"claude-analytics/internal/stream"
+	"claude-analytics/proto"
+)
+
+// kind is what a message turned out to be.
+type kind uint8
+
+const (
+	// kindPosition is no change: it only moves what was seen.
+	kindPosition kind = iota
+	// kindRow is a document with its row.
+	kindRow
+	// kindEmpty is an update whose document was gone before it could be read: it changes nothing, a delete follows.
+	kindEmpty
+	kindDelete
+	kindDrop
+	// kindDead is a message that becomes a dead letter.
+	kindDead
+)
+
+// item is one message on its way: first as it came, then as what it was converted to.
+type item struct {
+	epoch, seq uint64
+	// time is when the stream took it; zero where it comes from the lake.
+	time    time.Time
+	subject string
+	// data is the encoded change; of an item from the lake, change is given instead.
+	data []byte
+
+	kind   kind
+	change *proto.Change
+	row    document.Row
+	blocks []document.Block
+	links  []uint64
+	// reason and detail say why it is dead.
+	reason, detail string
+}
+
+// errMalformed is a message that decodes, but says nothing of a document.
+var errMalformed = errors.New("not a change")
+
+// isChange reports that the item counts in first, last and the watermark's seq.
+func (it *item) isChange() bool { return it.kind != kindPosition }
+
+// convert finds out what the item is. It never fails: what cannot be converted is dead, even if it makes us panic.
+func (it *item) convert(v *document.Converter) {
+	defer func() {
+		if p := recover(); p != nil {
+			it.die(proto.ReasonNotConvertible, fmt.Sprintf("conversion panicked: %v", p))
+			// What the panic left in the converter is not to be trusted.
+			*v = document.Converter{}
+		}
+	}()
+	if it.kind == kindDead {
+		return
+	}
+	if it.change == nil {
+		if proto.IsPosition(it.subject) {
+			it.kind = kindPosition
+			return
+		}
+		if err := it.decode(); err != nil {
+			it.die(proto.ReasonNotDecodable, err.Error())
+			return
+		}
+	}
+	if it.change.GetVersion() > proto.Version {
+		it.die(proto.ReasonVersion, fmt.Sprintf("the change is of version %d, this release reads up to %d", it.change.GetVersion(), proto.Version))
+		return
+	}
+	switch it.change.GetOperation() {
+	case proto.Operation_OPERATION_INSERT, proto.Operation_OPERATION_REPLACE, proto.Operation_OPERATION_SNAPSHOT:
+		it.toRow(v)
+	case proto.Operation_OPERATION_UPDATE:
+		if len(it.change.GetDocument()) == 0 {
+			it.withoutDocument(kindEmpty)
+			return
+		}
+		it.toRow(v)
+	case proto.Operation_OPERATION_DELETE:
+		it.withoutDocument(kindDelete)
+	case proto.Operation_OPERATION_DROP:
+		it.withoutDocument(kindDrop)
+	default:
+		it.die(proto.ReasonOperation, fmt.Sprintf("operation %s", it.change.GetOperation()))
+	}
+}
+
+func (it *item) decode() error {
+	change := &proto.Change{}
+	if err := protobuf.Unmarshal(it.data, change); err != nil {
+		return err
+	}
+	it.change = change
+	if change.GetSource() == "" {
+		return fmt.Errorf("%w: it names no source", errMalformed)
+	}
+	if change.GetId() == "" && change.GetOperation() != proto.Operation_OPERATION_DROP {
+		return fmt.Errorf("%w: it names no document", errMalformed)
+	}
+	return nil
+}
+
+func (it *item) toRow(v *document.Converter) {
+	row, blocks, err := v.Convert(it.change, it.epoch, it.seq)
+	switch {
+	case errors.Is(err, document.ErrNewer):
+		it.die(proto.ReasonVersion, err.Error())
+	case err != nil:
+		it.die(proto.ReasonNotConvertible, err.Error())
+	default:
+		it.kind, it.row, it.blocks = kindRow, row, blocks
+		it.links = document.LinkKeys(&it.row, it.blocks)
+	}
+}
+
+func (it *item) withoutDocument(k kind) {
+	it.kind, it.row = k, document.WithoutDocument(it.change, it.epoch, it.seq)
+}
+
+func (it *item) die(reason, detail string) {
+	it.kind, it.reason, it.detail = kindDead, reason, detail
+	it.row, it.blocks, it.links = document.Row{}, nil, nil
+}
+
+// happened is when a delete or drop was, as well as that is known: by the server's clock, else when it was published.
+func (it *item) happened() time.Time {
+	if at := it.change.GetHappenedAtMicros(); at != 0 {
+		return time.UnixMicro(at).UTC()
+	}
+	return time.UnixMicro(it.change.GetExtractedAtMicros()).UTC()
+}
+
+// maxDetail bounds what a dead letter says of its reason, bytes.
+const maxDetail = 1 << 10
+
+// deadLetter is what becomes of a dead item.
+func (it *item) deadLetter(part string) proto.DeadLetter {
+	letter := proto.DeadLetter{
+		Lane: it.change.GetSource(), Part: part, Reason: it.reason, Detail: it.detail[:min(len(it.detail), maxDetail)],
+		Namespace: it.change.GetNamespace(), ID: it.change.GetId(), Offset: it.change.GetSourceOffset(),
+		Size: int64(len(it.data)), Epoch: it.epoch, Seq: it.seq, Payload: it.data, At: time.Now().UTC(),
+	}
+	if subject, err := proto.ParseSubject(it.subject); err == nil {
+		letter.Lane = subject.Lane
+	}
+	if letter.Lane == "" {
+		letter.Lane = proto.LaneName("")
+	}
+	return letter
+}
+
+// items makes what was fetched ready to be converted.
+func items(epoch uint64, messages []stream.Message) []item {
+	list := make([]item, len(messages))
+	for i, m := range messages {
+		list[i] = item{epoch: epoch, seq: m.Seq, time: m.Time, subject: m.Subject, data: m.Data}
+	}
+	return list
+}
+
+// convertChunk is how many items a worker takes at a time: enough to be worth the hand-over, few enough to share out.
+const convertChunk = 64
+
+// convertAll converts all items in place, spread over a few workers; their order stays.
+func convertAll(list []item, workers int) {
+	if workers <= 0 {
+		workers = min(4, runtime.NumCPU())
+	}
+	workers = min(workers, (len(list)+convertChunk-1)/convertChunk)
+	var next atomic.Int64
+	work := func() {
+		var v document.Converter
+		for {
+			end := int(next.Add(convertChunk))
+			if end-convertChunk >= len(list) {
+				return
+			}
+			for i := end - convertChunk; i < min(end, len(list)); i++ {
+				list[i].convert(&v)
+			}
+		}
+	}
+	if workers <= 1 {
+		work()
+		return
+	}
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(work)
+	}
+	wg.Wait()
+}

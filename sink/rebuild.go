@@ -1,0 +1,291 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"claude-analytics/proto"
+	"claude-analytics/sink/lake"
+	"claude-analytics/sink/record"
+)
+
+// ErrNothingToRebuildFrom is returned by Rebuild if the lake is empty.
+var ErrNothingToRebuildFrom = errors.New("the lake is empty")
+
+// RebuildProgress is how far a rebuild or a load of files has come.
+type RebuildProgress struct {
+	// Rows have been applied, of Total; Total is 0 where it is not known.
+	Rows, Total int64
+}
+
+const (
+	// Larger batches than the stream's: nobody waits for one of them.
+	rebuildRows  = 20_000
+	rebuildBytes = 48 << 20
+)
+
+type rebuildRequest struct {
+	ctx      context.Context
+	progress func(RebuildProgress)
+	done     chan error
+}
+
+// Rebuild empties the warehouse's raw tables and fills them from the lake, in order; then the stream goes on from
+// where the lake ends. While Run runs, both loops pause meanwhile; without Run, the stream is not needed. progress may
+// be nil. Parquet files that cannot be read are left out and named in the error, after all others were applied.
+//
+// One that is interrupted leaves the warehouse's watermark at the last batch of the lake that it holds whole, or none:
+// the next Run or Rebuild goes on from there.
+func (s *Sink) Rebuild(ctx context.Context, progress func(RebuildProgress)) error {
+	request := &rebuildRequest{ctx: ctx, progress: progress, done: make(chan error, 1)}
+	s.mu.Lock()
+	if s.state == StateStopped {
+		s.mu.Unlock()
+		return s.rebuildNow(ctx, progress)
+	}
+	if s.rebuild != nil {
+		s.mu.Unlock()
+		return errors.New("rebuild: another one is waiting")
+	}
+	s.rebuild = request
+	if s.restart != nil {
+		s.restart(errRestart)
+	}
+	s.mu.Unlock()
+	select {
+	case err := <-request.done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("rebuild: %w", ctx.Err())
+	}
+}
+
+// doRebuild does what Rebuild asked for while the loops ran.
+func (s *Sink) doRebuild(ctx context.Context) {
+	s.mu.Lock()
+	request := s.rebuild
+	s.rebuild = nil
+	s.mu.Unlock()
+	if request == nil {
+		return
+	}
+	s.setState(StateRebuilding)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(request.ctx, cancel)()
+	request.done <- s.rebuildNow(ctx, request.progress)
+}
+
+func (s *Sink) rebuildNow(ctx context.Context, progress func(RebuildProgress)) error {
+	if err := s.lake.Open(ctx); err != nil {
+		return fmt.Errorf("rebuild: %w", err)
+	}
+	if s.lake.Watermark().IsZero() {
+		return fmt.Errorf("rebuild: %w", ErrNothingToRebuildFrom)
+	}
+	s.log.Info().Int64("rows", s.lake.Stats().Rows).Msg("rebuild from the lake started")
+	began := time.Now()
+	if err := s.step("rebuild: truncate"); err != nil {
+		return err
+	}
+	if err := s.bronze.Truncate(ctx); err != nil {
+		return fmt.Errorf("rebuild: %w", err)
+	}
+	if err := s.fromLake(ctx, false, progress); err != nil {
+		return fmt.Errorf("rebuild: %w", err)
+	}
+	s.log.Info().Dur("took", time.Since(began)).Msg("rebuild from the lake finished")
+	return nil
+}
+
+// fromLake applies the lake's batches above the warehouse's watermark. Files that cannot be read are left out; they
+// are the error at the end, or, if that is to be tolerated, lines of the log.
+func (s *Sink) fromLake(ctx context.Context, tolerate bool, progress func(RebuildProgress)) error {
+	s.filling.Lock()
+	defer s.filling.Unlock()
+	after, err := s.warehouseMark(ctx)
+	if err != nil {
+		return err
+	}
+	f := &filler{Sink: s, progress: progress, end: s.lake.Watermark()}
+	for _, e := range s.lake.Entries() {
+		if mark := e.Mark(); mark.Compare(after) > 0 {
+			f.at.Total += e.Rows()
+		}
+	}
+	faults, err := f.run(ctx, func(fn func(lake.Chunk) error) ([]lake.Fault, error) {
+		opts := lake.ScanOptions{After: after, KeepGoing: true, Columns: record.ChangeColumns()}
+		return s.lake.Scan(ctx, opts, fn)
+	})
+	if err != nil {
+		return err
+	}
+	for _, fault := range faults {
+		s.log.Error().Str("path", fault.Path).Str("remedy", fault.Remedy).Msg(fault.Problem)
+		if !tolerate {
+			err = errors.Join(err, fault)
+		}
+	}
+	return err
+}
+
+// LoadFiles applies the Parquet files of the lake's form that match a pattern, whether the manifest names them or not.
+// The watermark stays. It returns how many changes they hold. progress may be nil.
+func (s *Sink) LoadFiles(ctx context.Context, pattern string, progress func(RebuildProgress)) (int64, error) {
+	names, err := filepath.Glob(pattern)
+	if err != nil {
+		return 0, fmt.Errorf("load %s: %w", pattern, err)
+	}
+	if len(names) == 0 {
+		return 0, fmt.Errorf("load %s: no such file", pattern)
+	}
+	// By name within a date is by order; it only saves work: what is newer wins in any case.
+	slices.SortFunc(names, func(a, b string) int { return strings.Compare(filepath.Base(a), filepath.Base(b)) })
+	f := &filler{Sink: s, progress: progress}
+	faults, err := f.run(ctx, func(fn func(lake.Chunk) error) ([]lake.Fault, error) {
+		return s.lake.ScanFiles(ctx, names, lake.ScanOptions{KeepGoing: true, Columns: record.ChangeColumns()}, fn)
+	})
+	for _, fault := range faults {
+		err = errors.Join(err, fault)
+	}
+	if err != nil {
+		return f.at.Rows, fmt.Errorf("load %s: %w", pattern, err)
+	}
+	return f.at.Rows, nil
+}
+
+// filler carries rows of the lake into the warehouse: one goroutine reads, one converts, one applies.
+type filler struct {
+	*Sink
+	progress func(RebuildProgress)
+	at       RebuildProgress
+	// end is the watermark after all; zero: the watermark stays.
+	end lake.Mark
+}
+
+// cargo is what is applied at once.
+type cargo struct {
+	items []item
+	// mark is the last batch of the lake that is whole by then; zero: none more than before.
+	mark   lake.Mark
+	parcel *parcel
+}
+
+func (f *filler) run(ctx context.Context, scan func(func(lake.Chunk) error) ([]lake.Fault, error)) (faults []lake.Fault, err error) {
+	g, ctx := errgroup.WithContext(ctx)
+	read, converted := make(chan cargo, 1), make(chan cargo, 1)
+	g.Go(func() (err error) {
+		defer close(read)
+		faults, err = f.read(ctx, scan, read)
+		return err
+	})
+	g.Go(func() error {
+		defer close(converted)
+		for c := range read {
+			convertAll(c.items, f.cfg.Workers)
+			c.parcel = newParcel(c.items)
+			c.parcel.toBronze(f.cfg.StoreRaw)
+			if err := send(ctx, converted, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	g.Go(func() error {
+		for c := range converted {
+			if err := f.apply(ctx, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return faults, g.Wait()
+}
+
+func send(ctx context.Context, to chan<- cargo, c cargo) error {
+	select {
+	case to <- c:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// read makes cargo of chunks. A batch of the lake is whole when a chunk of the next one comes.
+func (f *filler) read(ctx context.Context, scan func(func(lake.Chunk) error) ([]lake.Fault, error), out chan<- cargo) ([]lake.Fault, error) {
+	var (
+		now   cargo
+		bytes int
+		from  lake.Mark
+	)
+	faults, err := scan(func(chunk lake.Chunk) error {
+		if chunk.Mark != from {
+			now.mark, from = from, chunk.Mark
+		}
+		rows, err := record.OpenLake(chunk.Rows)
+		if err != nil {
+			return fmt.Errorf("%w: %w", lake.ErrUnreadable, err)
+		}
+		for i := range rows.Rows() {
+			var it item
+			it.epoch, it.seq = rows.Order(i)
+			change, err := rows.Change(i)
+			if err != nil {
+				it.die(proto.ReasonNotDecodable, err.Error())
+			}
+			it.change = change
+			now.items = append(now.items, it)
+			bytes += len(change.GetDocument())
+			if len(now.items) >= rebuildRows || bytes >= rebuildBytes {
+				if err := send(ctx, out, now); err != nil {
+					return err
+				}
+				now, bytes = cargo{items: make([]item, 0, rebuildRows)}, 0
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return faults, err
+	}
+	now.mark = f.end
+	return faults, send(ctx, out, now)
+}
+
+func (f *filler) apply(ctx context.Context, c cargo) error {
+	p := c.parcel
+	defer p.release()
+	if !c.mark.IsZero() && !f.end.IsZero() {
+		p.batch.Watermark = watermarkOf(c.mark)
+	}
+	if err := f.step("rebuild: apply"); err != nil {
+		return err
+	}
+	stats, err := f.bronze.Apply(ctx, p.batch)
+	if err != nil {
+		return err
+	}
+	if dead := len(p.batch.DeadLetters); dead > 0 {
+		f.log.Warn().Int("rows", dead).Str("first", p.batch.DeadLetters[0].Reason).Msg("rows of the lake cannot be converted by this release; they stay in the lake")
+	}
+	f.countIssues(p)
+	f.warehouse.update(func(d *DestinationStatus) {
+		d.Rows, d.LastAt = d.Rows+uint64(p.rows()), time.Now().UTC()
+		if p.newest.After(d.Newest) {
+			d.Newest = p.newest
+		}
+	})
+	f.announce(Applied{Batch: stats.Batch, Newest: f.warehouse.get().Newest})
+	f.at.Rows += int64(len(p.items))
+	if f.progress != nil {
+		f.progress(f.at)
+	}
+	return nil
+}
