@@ -250,7 +250,7 @@ func TestKilledApart(t *testing.T) {
 		total += n
 	}
 	eventually(t, "everything has arrived", func() bool {
-		return number(t, data, "SELECT count(*) FROM raw.conversations") >= int64(total)
+		return soon(t, data, "SELECT count(*) FROM raw.conversations") >= int64(total)
 	})
 	if code := ingest.stop(); code != 0 {
 		t.Errorf("ingest: exit code %d", code)

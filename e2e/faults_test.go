@@ -58,8 +58,9 @@ func refused(t *testing.T, code int, words []string, env []string, args ...strin
 
 func TestWrongSettingsAreReportedTogether(t *testing.T) {
 	refused(t, 2, []string{"BATCH_SIZE", "REPORT_TZ", "LOG_LEVEL"},
-		[]string{"BATCH_SIZE=many", "LOG_LEVEL=loud", "ON_DELETE=perhaps"}, "config")
+		[]string{"BATCH_SIZE=many", "LOG_LEVEL=loud", "REPORT_TZ=Mars"}, "config")
 	refused(t, 2, []string{"REPORT_TZ", "FULL_REFRESH_CRON"}, []string{"REPORT_TZ=Mars", "FULL_REFRESH_CRON=often"}, "up")
+	refused(t, 2, []string{".env"}, nil, "config", "--env-file", "none/.env")
 	refused(t, 2, []string{"--no-such-flag"}, nil, "up", "--no-such-flag")
 	refused(t, 2, []string{"NATS_URL"}, nil, "ingest")
 	refused(t, 2, []string{"NATS_URL"}, nil, "warehouse")

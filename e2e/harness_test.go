@@ -114,6 +114,36 @@ func number(t testing.TB, dataDir, sql string) int64 {
 	return n
 }
 
+// soon is number for a service that may still be starting: -1 while the query cannot be answered.
+func soon(t testing.TB, dataDir, sql string) int64 {
+	t.Helper()
+	r := runProgram(t, nil, "query", "--json", "--data-dir", dataDir, "SELECT ("+sql+")::BIGINT AS n")
+	var all []struct{ N int64 }
+	if r.code != 0 || json.Unmarshal([]byte(r.stdout), &all) != nil || len(all) != 1 {
+		return -1
+	}
+	return all[0].N
+}
+
+// numbers runs many queries of one number as one.
+func numbers(t testing.TB, dataDir string, queries map[string]string) map[string]int64 {
+	t.Helper()
+	var columns []string
+	for name, sql := range queries {
+		columns = append(columns, fmt.Sprintf("(%s)::BIGINT AS %q", sql, name))
+	}
+	all := rows(t, dataDir, "SELECT "+strings.Join(columns, ",\n"))
+	out := map[string]int64{}
+	for name, value := range all[0] {
+		n, err := value.(json.Number).Int64()
+		if err != nil {
+			t.Fatalf("query %s: %v", queries[name], err)
+		}
+		out[name] = n
+	}
+	return out
+}
+
 // process is a running service.
 type process struct {
 	t       testing.TB

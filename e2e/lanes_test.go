@@ -21,7 +21,7 @@ func TestLanes(t *testing.T) {
 	want := truthOne.Objects + truthTwo.Objects + truthThree.Objects
 	warehouse.info()
 	eventually(t, "all three folders are in the warehouse", func() bool {
-		return number(t, data, "SELECT count(*) FROM raw.conversations") == want
+		return soon(t, data, "SELECT count(*) FROM raw.conversations") == want
 	})
 	if n := number(t, data, "SELECT count(DISTINCT source) FROM raw.conversations"); n != 2 {
 		t.Errorf("%d lanes, want 2", n)
@@ -67,13 +67,13 @@ func TestSecondWriter(t *testing.T) {
 	startService(t, data, env, "warehouse")
 	first := startService(t, t.TempDir(), env, "ingest", "--transcripts", dir, "--source", "shared")
 	eventually(t, "the first has published", func() bool {
-		return number(t, data, "SELECT count(*) FROM raw.conversations") == truth.Objects
+		return soon(t, data, "SELECT count(*) FROM raw.conversations") == truth.Objects
 	})
 	standby := startService(t, t.TempDir(), env, "ingest", "--transcripts", dir, "--source", "shared")
 	standby.info()
 	eventually(t, "the standby says whom it waits for", func() bool {
 		_, body := standby.get("/api/health")
-		return strings.Contains(body, "waiting") && strings.Contains(standby.logs(), "waiting")
+		return strings.Contains(body, "standby") && strings.Contains(standby.logs(), "standing by")
 	})
 	if !first.running() {
 		t.Fatalf("the first writer was disturbed:\n%s", tail(first.logs(), 20))

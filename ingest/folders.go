@@ -41,30 +41,35 @@ func NameFolders(folders []Folder, known map[string]string) []Folder {
 		}
 		named = append(named, folder)
 	}
+	var nameless []string
+	for _, folder := range named {
+		if folder.Name == "" {
+			nameless = append(nameless, folder.Path)
+		}
+	}
 	for i := range named {
 		if named[i].Name == "" {
-			named[i].Name = freeName(named[i].Path, named, taken)
+			named[i].Name = freeName(named[i].Path, nameless, taken)
+			taken[named[i].Name] = named[i].Path
 		}
 	}
 	return named
 }
 
-// freeName is the shortest name that no other folder has or could want.
-func freeName(path string, all []Folder, taken map[string]string) string {
+// freeName is the shortest name that no folder has and no other nameless one could want.
+func freeName(path string, nameless []string, taken map[string]string) string {
 	for parts := 1; ; parts++ {
 		name, more := folderName(path, parts)
-		clash := taken[name] != "" && taken[name] != path
-		for _, other := range all {
-			if other.Name == "" && other.Path != path {
-				theirs, _ := folderName(other.Path, parts)
-				clash = clash || theirs == name
-			}
+		_, clash := taken[name]
+		for _, other := range nameless {
+			theirs, _ := folderName(other, parts)
+			clash = clash || other != path && theirs == name
 		}
 		if !clash {
 			return name
 		}
 		if !more {
-			return fmt.Sprintf("%s-%08x", name, uint32(xxhash.Sum64String(path)))
+			return fmt.Sprintf("%s-%016x", name, xxhash.Sum64String(path))
 		}
 	}
 }

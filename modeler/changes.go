@@ -114,30 +114,33 @@ func (r *run) rebuildsAllSessions() bool {
 }
 
 // limit leaves a part of a large backlog to the next refresh, so that a transaction stays bounded. Sessions of one group
-// stay together.
+// stay together, also those that have lost all their documents.
 func (r *run) limit(ctx context.Context) error {
-	rows, err := r.tx.Query(ctx, fmt.Sprintf(`SELECT coalesce(d.session_id, '') AS s, coalesce(any_value(l.group_id), s), count(*)
-		FROM %s d LEFT JOIN meta.session_links l ON l.session_id = coalesce(d.session_id, '')
-		WHERE %s GROUP BY s ORDER BY 2, 1`, documents, r.bounds.where("d.", true)))
+	if !r.complete() {
+		return nil // the changes are kept, so there is no next refresh to leave anything to
+	}
+	rows, err := r.tx.Query(ctx, fmt.Sprintf(`SELECT c.session_id, coalesce(l.group_id, c.session_id), coalesce(d.n, 0)
+		FROM %[1]s c LEFT JOIN meta.session_links l ON l.session_id = c.session_id
+		LEFT JOIN (SELECT coalesce(session_id, '') AS s, count(*) AS n FROM %[2]s WHERE %[3]s GROUP BY 1) d ON d.s = c.session_id
+		ORDER BY 2`, temp(closedTable), documents, r.bounds.where("", true)))
 	if err != nil {
 		return fmt.Errorf("count documents of changed sessions: %w", err)
 	}
 	defer rows.Close() //nolint:errcheck // Err says it
-	var taken, left []string
+	var left []string
 	var total int64
-	last := ""
+	last, none := "", true
 	for rows.Next() {
 		var session, group string
 		var n int64
 		if err := rows.Scan(&session, &group, &n); err != nil {
 			return fmt.Errorf("count documents of changed sessions: %w", err)
 		}
-		if total >= r.chunk && group != last {
+		if total >= r.chunk && group != last && !none {
 			left = append(left, session)
 			continue
 		}
-		total, last = total+n, group
-		taken = append(taken, session)
+		total, last, none = total+n, group, false
 	}
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("count documents of changed sessions: %w", err)
@@ -253,10 +256,11 @@ func (r *run) storeGroups(ctx context.Context, groups *groups) error {
 	var old, values []string
 	for _, session := range groups.members() {
 		group := groups.find(session)
-		if known[session] == group {
+		before, stored := known[session]
+		if stored && before == group {
 			continue
 		}
-		if _, ok := known[session]; ok {
+		if stored {
 			old = append(old, session)
 		}
 		values = append(values, fmt.Sprintf("(%s, %s)", project.Literal(session), project.Literal(group)))

@@ -15,11 +15,25 @@ import (
 // model, and the answer changes with the text and with the program's version only.
 type columnCache struct {
 	checked map[string]bool     // nodes (with their hash) whose stored columns are those of their query
-	sources map[string][]string // source → columns that some model reads
+	sources map[string][]string // source (with all hashes) → columns that some model reads
+	nodes   map[string][]warehouse.Column
 }
 
 func newColumnCache() *columnCache {
-	return &columnCache{checked: map[string]bool{}, sources: map[string][]string{}}
+	return &columnCache{checked: map[string]bool{}, sources: map[string][]string{}, nodes: map[string][]warehouse.Column{}}
+}
+
+// of lists a stored model's columns. While its hash stands and it is not rebuilt they do not change.
+func (c *columnCache) of(ctx context.Context, r *run, n *project.Node) ([]warehouse.Column, error) {
+	key := n.Name + n.Hash
+	if columns, ok := c.nodes[key]; ok && c.checked[key] {
+		return columns, nil
+	}
+	columns, err := r.tx.Columns(ctx, n.Schema, n.Name)
+	if err == nil {
+		c.nodes[key] = columns
+	}
+	return columns, err
 }
 
 // check marks for rebuilding each table whose columns are not those of its query any more: something upstream that is
@@ -74,6 +88,8 @@ func (c *columnCache) needed(ctx context.Context, r *run, s *project.Source, col
 	for _, n := range r.project.Nodes {
 		key += n.Hash
 	}
+	// With another program's bronze the columns differ; the hashes need not.
+	key += fmt.Sprint(columns)
 	names, ok := c.sources[key]
 	if !ok {
 		var err error

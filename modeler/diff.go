@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"claude-analytics/internal/warehouse"
 	"claude-analytics/modeler/project"
 )
 
@@ -36,10 +37,28 @@ func diffTable(n *project.Node) string { return n.Name + "__diff" }
 // name. Rows that did not change stay where they are: a session that gets a line costs a line, and what is computed
 // from the table is told of that line only.
 func (r *run) replaceRows(ctx context.Context, n *project.Node) (int64, error) {
-	columns, err := r.tx.Columns(ctx, "", n.Name)
+	columns, err := r.columns.of(ctx, r, n)
 	if err != nil {
 		return 0, err
 	}
+	wanted := r.wantedColumns(n, columns)
+	compare, err := r.compareRows(ctx, n, columns, wanted)
+	if err != nil {
+		return 0, err
+	}
+	if err := r.exec(ctx, "compare rows of "+n.Name, "CREATE TEMP TABLE "+project.Quote(diffTable(n))+" AS "+compare); err != nil {
+		return 0, err
+	}
+	rows, err := r.applyDiff(ctx, n)
+	if err != nil {
+		return 0, err
+	}
+	return rows, r.noteDiff(ctx, n, rows, wanted)
+}
+
+// compareRows is the query for the rows that differ: the row ids of those to delete and to insert, and their values of
+// the wanted columns.
+func (r *run) compareRows(ctx context.Context, n *project.Node, columns, wanted []warehouse.Column) (string, error) {
 	key := n.UniqueKey
 	if len(key) == 0 {
 		for _, c := range columns {
@@ -48,43 +67,28 @@ func (r *run) replaceRows(ctx context.Context, n *project.Node) (int64, error) {
 	}
 	repeated, err := r.number(ctx, "check unique_key", repeatedKeys(n, key))
 	if err != nil {
-		return 0, &ModelError{Model: n.Name, File: n.File, Err: err}
+		return "", &ModelError{Model: n.Name, File: n.File, Err: err}
 	}
-	differ := make([]string, len(columns))
+	var old, fresh strings.Builder
+	for _, c := range wanted {
+		fmt.Fprintf(&old, ", o.%s AS %s", project.Quote(c.Name), project.Quote("old_"+c.Name))
+		fmt.Fprintf(&fresh, ", n.%s AS %s", project.Quote(c.Name), project.Quote("new_"+c.Name))
+	}
+	from, to := temp(oldTable(n)), temp(n.Name)
+	if repeated > 0 {
+		// Without a key that tells rows apart, all are replaced.
+		return fmt.Sprintf("SELECT o.%[1]s AS old_rid, NULL::BIGINT AS new_rid%[2]s%[3]s FROM %[4]s o LEFT JOIN %[5]s n ON false UNION ALL SELECT NULL, n.rowid%[2]s%[3]s FROM %[5]s n LEFT JOIN %[4]s o ON false",
+			ridColumn, old.String(), fresh.String(), from, to), nil
+	}
+	join, differ := make([]string, len(key)), make([]string, len(columns))
+	for i, k := range key {
+		join[i] = fmt.Sprintf("o.%[1]s IS NOT DISTINCT FROM n.%[1]s", project.Quote(k))
+	}
 	for i, c := range columns {
 		differ[i] = fmt.Sprintf("o.%[1]s IS DISTINCT FROM n.%[1]s", project.Quote(c.Name))
 	}
-	join := "false" // without a key that tells rows apart, all are replaced
-	if repeated == 0 {
-		keys := make([]string, len(key))
-		for i, k := range key {
-			keys[i] = fmt.Sprintf("o.%[1]s IS NOT DISTINCT FROM n.%[1]s", project.Quote(k))
-		}
-		join = strings.Join(keys, " AND ")
-	}
-	compare := fmt.Sprintf(`CREATE TEMP TABLE %[1]s AS SELECT o.%[2]s AS old_rid, n.rowid AS new_rid FROM %[3]s o FULL JOIN %[4]s n ON %[5]s
-		WHERE o.%[2]s IS NULL OR n.rowid IS NULL OR %[6]s`,
-		project.Quote(diffTable(n)), ridColumn, temp(oldTable(n)), temp(n.Name), join, strings.Join(differ, " OR "))
-	if join == "false" {
-		compare = fmt.Sprintf(`CREATE TEMP TABLE %s AS SELECT %s AS old_rid, NULL::BIGINT AS new_rid FROM %s UNION ALL SELECT NULL, rowid FROM %s`,
-			project.Quote(diffTable(n)), ridColumn, temp(oldTable(n)), temp(n.Name))
-	}
-	if err := r.exec(ctx, "compare rows of "+n.Name, compare); err != nil {
-		return 0, err
-	}
-	deleted, inserted, err := r.applyDiff(ctx, n)
-	if err != nil {
-		return 0, err
-	}
-	if err := r.noteDiff(ctx, n, deleted+inserted); err != nil {
-		return 0, err
-	}
-	for _, name := range []string{oldTable(n), diffTable(n)} {
-		if err := r.exec(ctx, "drop temporary table", "DROP TABLE "+temp(name)); err != nil {
-			return 0, err
-		}
-	}
-	return deleted + inserted, nil
+	return fmt.Sprintf("SELECT o.%[1]s AS old_rid, n.rowid AS new_rid%[2]s%[3]s FROM %[4]s o FULL JOIN %[5]s n ON %[6]s WHERE o.%[1]s IS NULL OR n.rowid IS NULL OR %[7]s",
+		ridColumn, old.String(), fresh.String(), from, to, strings.Join(join, " AND "), strings.Join(differ, " OR ")), nil
 }
 
 // repeatedKeys counts keys that stand in more than one row, old or new.
@@ -94,58 +98,47 @@ func repeatedKeys(n *project.Node, key []string) string {
 		keys[i] = project.Quote(k)
 	}
 	list := strings.Join(keys, ", ")
-	return fmt.Sprintf(`SELECT (SELECT count(*) FROM (SELECT 1 FROM %[1]s GROUP BY %[3]s HAVING count(*) > 1))
-		+ (SELECT count(*) FROM (SELECT 1 FROM %[2]s GROUP BY %[3]s HAVING count(*) > 1))`, temp(oldTable(n)), temp(n.Name), list)
+	return fmt.Sprintf("SELECT count(*) FROM (SELECT false AS fresh, %[3]s FROM %[1]s UNION ALL SELECT true, %[3]s FROM %[2]s) GROUP BY fresh, %[3]s HAVING count(*) > 1 LIMIT 1",
+		temp(oldTable(n)), temp(n.Name), list)
 }
 
-func (r *run) applyDiff(ctx context.Context, n *project.Node) (deleted, inserted int64, err error) {
+// applyDiff deletes and inserts, and says how many rows that were.
+func (r *run) applyDiff(ctx context.Context, n *project.Node) (int64, error) {
 	var first, last *int64
-	err = r.tx.QueryRow(ctx, "SELECT min(old_rid), max(old_rid), count(old_rid), count(new_rid) FROM "+temp(diffTable(n))).Scan(&first, &last, &deleted, &inserted)
+	var deleted, inserted int64
+	err := r.tx.QueryRow(ctx, "SELECT min(old_rid), max(old_rid), count(old_rid), count(new_rid) FROM "+temp(diffTable(n))).Scan(&first, &last, &deleted, &inserted)
 	if err != nil {
-		return 0, 0, fmt.Errorf("compare rows of %s: %w", n.Name, err)
+		return 0, fmt.Errorf("compare rows of %s: %w", n.Name, err)
 	}
 	if deleted > 0 {
 		if err := r.exec(ctx, "delete from "+n.Name, fmt.Sprintf("DELETE FROM %s WHERE rowid BETWEEN %d AND %d AND rowid IN (SELECT old_rid FROM %s)",
 			n.Relation(), *first, *last, temp(diffTable(n)))); err != nil {
-			return 0, 0, err
+			return 0, err
 		}
 	}
 	if inserted > 0 {
 		if err := r.exec(ctx, "insert into "+n.Name, fmt.Sprintf("INSERT INTO %s BY NAME SELECT n.* FROM %s n WHERE n.rowid IN (SELECT new_rid FROM %s)",
 			n.Relation(), temp(n.Name), temp(diffTable(n)))); err != nil {
-			return 0, 0, err
+			return 0, err
 		}
 	}
-	return deleted, inserted, nil
+	return deleted + inserted, nil
 }
 
-// noteDiff reads, for every column that a model downstream is refreshed by, the values in the rows that changed.
-func (r *run) noteDiff(ctx context.Context, n *project.Node, rows int64) error {
-	d := r.diffs[n]
-	if d == nil {
-		d = &diff{keys: map[string]*keySet{}}
-		r.diffs[n] = d
-	}
-	if rows == 0 || d.all {
-		return nil
-	}
-	d.changed = true
-	if d.keys == nil {
-		d.keys = map[string]*keySet{}
-	}
+// wantedColumns are those of the node's columns that a model downstream is refreshed by.
+func (r *run) wantedColumns(n *project.Node, columns []warehouse.Column) []warehouse.Column {
+	var out []warehouse.Column
+	done := map[string]bool{}
 	for _, down := range r.project.Nodes {
-		if down.Scope != project.Keyed || d.keys[down.RefreshBy] != nil || !refers(down, n) {
+		if down.Scope != project.Keyed || done[down.RefreshBy] || !refers(down, n) {
 			continue
 		}
-		keys, err := r.changedValues(ctx, n, down.RefreshBy)
-		if err != nil {
-			return err
-		}
-		if keys != nil {
-			d.keys[down.RefreshBy] = keys
+		done[down.RefreshBy] = true
+		if c, ok := findColumn(columns, down.RefreshBy); ok {
+			out = append(out, warehouse.Column{Name: down.RefreshBy, Type: c.Type})
 		}
 	}
-	return nil
+	return out
 }
 
 func refers(n, up *project.Node) bool {
@@ -157,39 +150,45 @@ func refers(n, up *project.Node) bool {
 	return false
 }
 
-// changedValues are a column's values in the changed rows; nil if the table has no such column.
-func (r *run) changedValues(ctx context.Context, n *project.Node, column string) (*keySet, error) {
-	columns, err := r.tx.Columns(ctx, "", n.Name)
+// noteDiff keeps what changed, for the models downstream.
+func (r *run) noteDiff(ctx context.Context, n *project.Node, rows int64, wanted []warehouse.Column) error {
+	d := r.diffs[n]
+	if d == nil {
+		d = &diff{}
+		r.diffs[n] = d
+	}
+	if rows == 0 || d.all {
+		return nil
+	}
+	d.changed, d.keys = true, map[string]*keySet{}
+	if len(wanted) == 0 {
+		return nil
+	}
+	parts := make([]string, len(wanted))
+	for i, c := range wanted {
+		d.keys[c.Name] = &keySet{}
+		parts[i] = fmt.Sprintf(`(SELECT DISTINCT %[1]d, v::VARCHAR FROM (SELECT %[2]s AS v FROM %[4]s WHERE old_rid IS NOT NULL
+			UNION ALL SELECT %[3]s FROM %[4]s WHERE new_rid IS NOT NULL) LIMIT %[5]d)`,
+			i, project.Quote("old_"+c.Name), project.Quote("new_"+c.Name), temp(diffTable(n)), maxKeys+1)
+	}
+	rowsOf, err := r.tx.Query(ctx, strings.Join(parts, " UNION ALL "))
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("read changed values of %s: %w", n.Name, err)
 	}
-	has := false
-	for _, c := range columns {
-		has = has || strings.EqualFold(c.Name, column)
-	}
-	if !has {
-		return nil, nil
-	}
-	rows, err := r.tx.Query(ctx, fmt.Sprintf(`SELECT DISTINCT v::VARCHAR FROM (
-			SELECT o.%[1]s AS v FROM %[2]s o WHERE o.%[5]s IN (SELECT old_rid FROM %[4]s)
-			UNION ALL SELECT n.%[1]s FROM %[3]s n WHERE n.rowid IN (SELECT new_rid FROM %[4]s)) LIMIT %[6]d`,
-		project.Quote(column), temp(oldTable(n)), temp(n.Name), temp(diffTable(n)), ridColumn, maxKeys+1))
-	if err != nil {
-		return nil, fmt.Errorf("read changed %s of %s: %w", column, n.Name, err)
-	}
-	defer rows.Close() //nolint:errcheck // Err says it
-	out := &keySet{}
-	for rows.Next() {
+	defer rowsOf.Close() //nolint:errcheck // Err says it
+	for rowsOf.Next() {
+		var i int
 		var v *string
-		if err := rows.Scan(&v); err != nil {
-			return nil, fmt.Errorf("read changed %s of %s: %w", column, n.Name, err)
+		if err := rowsOf.Scan(&i, &v); err != nil {
+			return fmt.Errorf("read changed values of %s: %w", n.Name, err)
 		}
+		keys := d.keys[wanted[i].Name]
 		if v == nil {
-			out.null = true
+			keys.null = true
 			continue
 		}
-		out.values = append(out.values, *v)
+		keys.values = append(keys.values, *v)
+		keys.all = len(keys.values) > maxKeys
 	}
-	out.all = len(out.values) > maxKeys
-	return out, rows.Err()
+	return rowsOf.Err()
 }

@@ -100,7 +100,7 @@ func (r *run) replaceKeys(ctx context.Context, n *project.Node, keys *keySet) (i
 		if up.Scope == project.Static || !up.HasTable() {
 			continue
 		}
-		columns, err := r.tx.Columns(ctx, up.Schema, up.Name)
+		columns, err := r.columns.of(ctx, r, up)
 		if err != nil {
 			return 0, err
 		}
@@ -126,7 +126,7 @@ func (r *run) replaceKeys(ctx context.Context, n *project.Node, keys *keySet) (i
 	if err := r.create(ctx, n, "CREATE TEMP TABLE "+project.Quote(n.Name), names); err != nil {
 		return 0, err
 	}
-	columns, err := r.tx.Columns(ctx, n.Schema, n.Name)
+	columns, err := r.columns.of(ctx, r, n)
 	if err != nil {
 		return 0, err
 	}

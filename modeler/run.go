@@ -2,6 +2,8 @@ package modeler
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -112,10 +114,10 @@ func (r *run) strings(ctx context.Context, what, query string, args ...any) ([]s
 	return out, nil
 }
 
-// number reads a query's only value.
+// number reads a query's only value, 0 if it has no row.
 func (r *run) number(ctx context.Context, what, query string, args ...any) (int64, error) {
 	var n int64
-	if err := r.tx.QueryRow(ctx, query, args...).Scan(&n); err != nil {
+	if err := r.tx.QueryRow(ctx, query, args...).Scan(&n); err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return 0, fmt.Errorf("%s: %w", what, err)
 	}
 	return n, nil

@@ -133,11 +133,17 @@ func ProjectToken(project string) string {
 	return token(project, true)
 }
 
-// token replaces what a subject cannot hold; text over maxToken bytes is cut and its hash appended.
+// token replaces what a subject cannot hold; text over maxToken bytes is cut and its hash appended, so that a token
+// is never longer, and is its own token.
 func token(text string, keepCase bool) string {
+	const hash = len("-00000000")
+	length := len(text)
+	if length > maxToken {
+		length = maxToken - hash
+	}
 	var b strings.Builder
 	b.Grow(min(len(text), maxToken))
-	for i := 0; i < len(text) && b.Len() < maxToken; i++ {
+	for i := range length {
 		c := text[i]
 		switch {
 		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '-':

@@ -3,6 +3,8 @@ package sink
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -60,7 +62,10 @@ func cpu(b *testing.B) time.Duration {
 // BenchmarkSink is both loops together on a stream that waits for them: rows/s is documents that became durable in both.
 // BenchmarkSink/rebuild is the warehouse filled from the lake.
 func BenchmarkSink(b *testing.B) {
-	const documents = 60_000
+	documents := 60_000
+	if n, err := strconv.Atoi(os.Getenv("BENCH_DOCUMENTS")); err == nil {
+		documents = n
+	}
 	w := newWorld(b)
 	w.cfg = Config{Dir: w.cfg.Dir}
 	messages := w.kilobytes(documents)
@@ -75,11 +80,11 @@ func BenchmarkSink(b *testing.B) {
 			r := w.start(nil)
 			r.catchUp()
 			took := time.Since(began)
-			b.ReportMetric(float64((cpu(b)-busy).Microseconds())/documents, "cpu-µs/row")
+			b.ReportMetric(float64((cpu(b)-busy).Microseconds())/float64(documents), "cpu-µs/row")
 			if err := r.stop(); err != nil {
 				b.Fatal(err)
 			}
-			b.ReportMetric(documents/took.Seconds(), "rows/s")
+			b.ReportMetric(float64(documents)/took.Seconds(), "rows/s")
 			b.ReportMetric(float64(r.lake.Stats().Bytes)/float64(bytes), "lakebytes/byte")
 			b.ReportMetric(float64(r.lake.Stats().Files), "files")
 		}
@@ -91,8 +96,8 @@ func BenchmarkSink(b *testing.B) {
 			if err := s.Rebuild(w.ctx(), nil); err != nil {
 				b.Fatal(err)
 			}
-			b.ReportMetric(float64((cpu(b)-busy).Microseconds())/documents, "cpu-µs/row")
-			b.ReportMetric(documents/time.Since(began).Seconds(), "rows/s")
+			b.ReportMetric(float64((cpu(b)-busy).Microseconds())/float64(documents), "cpu-µs/row")
+			b.ReportMetric(float64(documents)/time.Since(began).Seconds(), "rows/s")
 		}
 	})
 }

@@ -17,7 +17,7 @@ func (s *Sink) runWarehouse(ctx context.Context, l *loop) error {
 				return err
 			}
 		}
-		if err := l.ack(ctx, p.seen, len(p.items)); err != nil {
+		if err := l.ack(ctx, p.seen, p.messages); err != nil {
 			return err
 		}
 	}
@@ -42,7 +42,7 @@ func (s *Sink) apply(ctx context.Context, l *loop, p *parcel) error {
 	if err := s.step("warehouse: applied"); err != nil {
 		return err
 	}
-	l.note(p.first, p.last, p.rows(), p.bytes, p.newest, time.Since(began))
+	l.note(p.first, p.last, p.rows, p.bytes, p.newest, time.Since(began))
 	s.countIssues(p)
 	s.announce(Applied{Batch: stats.Batch, Newest: l.status.get().Newest})
 	return nil

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"claude-analytics/internal/stream"
 )
 
 // epochsOf are the epochs that bronze's rows are of.
@@ -116,9 +118,6 @@ func (w *world) snapshot() []string {
 			all = append(all, table+fmt.Sprint(row...))
 		}
 	}
-	for _, row := range w.query(`SELECT DISTINCT key, session_id FROM raw.link_keys`) {
-		all = append(all, "link "+fmt.Sprint(row...))
-	}
 	slices.Sort(all)
 	return all
 }
@@ -194,4 +193,58 @@ func TestOnlyTheLakeIsLeft(t *testing.T) {
 	w.drain()
 	w.checkWarehouse()
 	w.checkLake(w.published)
+}
+
+// Retention took what an old copy of the warehouse lacks: it comes from the lake. A lake that lacks it says so.
+func TestRetention(t *testing.T) {
+	w := newWorld(t)
+	w.documents(60)
+	w.drain()
+	file := filepath.Join(w.dir, "analytics.duckdb")
+	if err := w.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	old, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.openWarehouse()
+	w.documents(150)
+	r := w.start(nil)
+	r.catchUp()
+	below := r.DurableBelow()
+	if below <= w.seq {
+		t.Errorf("durable below %d, last message %d", below, w.seq)
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if n := r.DurableBelow(); n != 0 {
+		t.Errorf("durable below %d without a look at the stream", n)
+	}
+	if n, err := w.conn.Sweep(w.ctx(), stream.SweepConfig{MaxBytes: 1, DurableBelow: below}); err != nil || n < 100 {
+		t.Fatalf("swept %d, %v", n, err)
+	}
+	if err := w.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.remove("analytics.duckdb*")
+	if err := os.WriteFile(file, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.openWarehouse()
+	r = w.drain()
+	w.checkWarehouse()
+	if s := r.Status(); s.Epoch != 1 || len(s.Gaps) != 0 {
+		t.Errorf("status %+v", s)
+	}
+
+	w.remove("raw")
+	w.documents(10)
+	r = w.drain()
+	w.checkWarehouse()
+	gaps := r.Status().Gaps
+	if len(gaps) != 1 || gaps[0].Destination != DestinationLake || gaps[0].From != 1 || gaps[0].To == 0 || r.Status().Epoch != 1 {
+		t.Errorf("gaps %+v", gaps)
+	}
 }

@@ -267,7 +267,7 @@ func (w *world) wait(what string, ok func() (bool, string)) {
 		if time.Now().After(deadline) {
 			w.t.Fatalf("not %s: %s", what, state)
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(15 * time.Millisecond)
 	}
 }
 

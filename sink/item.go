@@ -37,8 +37,13 @@ type item struct {
 	// time is when the stream took it; zero where it comes from the lake.
 	time    time.Time
 	subject string
-	// data is the encoded change; of an item from the lake, change is given instead.
+	// data is the encoded change, until it is converted; size is its length. Of an item from the lake, change is
+	// given instead.
 	data []byte
+	size int
+
+	// wantLinks asks for links too: only the warehouse uses them.
+	wantLinks bool
 
 	kind   kind
 	change *proto.Change
@@ -55,13 +60,19 @@ var errMalformed = errors.New("not a change")
 // isChange reports that the item counts in first, last and the watermark's seq.
 func (it *item) isChange() bool { return it.kind != kindPosition }
 
+// converter is document.Converter.
+type converter interface {
+	Convert(c *proto.Change, epoch, seq uint64) (document.Row, []document.Block, error)
+}
+
 // convert finds out what the item is. It never fails: what cannot be converted is dead, even if it makes us panic.
-func (it *item) convert(v *document.Converter) {
+func (it *item) convert(v converter) {
 	defer func() {
 		if p := recover(); p != nil {
 			it.die(proto.ReasonNotConvertible, fmt.Sprintf("conversion panicked: %v", p))
-			// What the panic left in the converter is not to be trusted.
-			*v = document.Converter{}
+		}
+		if it.kind != kindDead {
+			it.data = nil // the change has its own copy
 		}
 	}()
 	if it.kind == kindDead {
@@ -114,7 +125,7 @@ func (it *item) decode() error {
 	return nil
 }
 
-func (it *item) toRow(v *document.Converter) {
+func (it *item) toRow(v converter) {
 	row, blocks, err := v.Convert(it.change, it.epoch, it.seq)
 	switch {
 	case errors.Is(err, document.ErrNewer):
@@ -123,7 +134,9 @@ func (it *item) toRow(v *document.Converter) {
 		it.die(proto.ReasonNotConvertible, err.Error())
 	default:
 		it.kind, it.row, it.blocks = kindRow, row, blocks
-		it.links = document.LinkKeys(&it.row, it.blocks)
+		if it.wantLinks {
+			it.links = document.LinkKeys(&it.row, it.blocks)
+		}
 	}
 }
 
@@ -164,10 +177,10 @@ func (it *item) deadLetter(part string) proto.DeadLetter {
 }
 
 // items makes what was fetched ready to be converted.
-func items(epoch uint64, messages []stream.Message) []item {
+func items(epoch uint64, messages []stream.Message, wantLinks bool) []item {
 	list := make([]item, len(messages))
 	for i, m := range messages {
-		list[i] = item{epoch: epoch, seq: m.Seq, time: m.Time, subject: m.Subject, data: m.Data}
+		list[i] = item{epoch: epoch, seq: m.Seq, time: m.Time, subject: m.Subject, data: m.Data, size: len(m.Data), wantLinks: wantLinks}
 	}
 	return list
 }

@@ -16,8 +16,12 @@ import (
 // watchInterval is how often the consumers' lag is read.
 const watchInterval = 2 * time.Second
 
-// lakeFetchLinger is how long the lake waits for more of a fetch: it is in no hurry, and larger pieces cost less.
-const lakeFetchLinger = 250 * time.Millisecond
+// lakeFetchBytes bounds what the lake fetches at once: it gathers anyway, and what is being converted takes room.
+const lakeFetchBytes = 16 << 20
+
+// lakeFetchLinger is how long the lake waits for more of a fetch: it is in less of a hurry than the warehouse, and larger
+// pieces cost less.
+func (s *Sink) lakeFetchLinger() time.Duration { return min(2*s.cfg.BatchLinger, s.cfg.LakeLinger) }
 
 // live follows one life of the stream: it decides the epoch, fills the warehouse from the lake where that is needed,
 // and runs both loops until ctx ends or the stream changes.
@@ -158,7 +162,7 @@ func (s *Sink) follow(ctx context.Context, p plan) error {
 	g, ctx := errgroup.WithContext(ctx)
 
 	toLake := s.newLoop(ctx, p, DestinationLake, &s.landed)
-	toLake.limit.Linger = min(lakeFetchLinger, s.cfg.LakeLinger)
+	toLake.limit.Linger, toLake.limit.Bytes = s.lakeFetchLinger(), min(lakeFetchBytes, s.cfg.BatchBytes)
 	toWarehouse := s.newLoop(ctx, p, DestinationWarehouse, &s.warehouse)
 	toWarehouse.prepare = func(p *parcel) { p.toBronze(s.cfg.StoreRaw) }
 	err := retry(ctx, s.log, &s.startup, s.metrics.retries.WithLabelValues(DestinationWarehouse), "open consumers", func() error {

@@ -16,7 +16,7 @@ import (
 const ackGrace = 2 * time.Second
 
 // loop is what both destinations have in common: a consumer, its messages fetched and converted ahead, the watermark.
-// While one parcel is made durable, the next is on its way.
+// While one parcel is made durable, the next is fetched and converted, and no further.
 type loop struct {
 	*Sink
 	name   string
@@ -42,7 +42,7 @@ func (s *Sink) newLoop(ctx context.Context, p plan, name string, status *progres
 		base:    lake.Mark{Stream: p.Stream, Epoch: p.Epoch},
 		limit:   stream.FetchLimit{Messages: s.cfg.BatchSize, Bytes: s.cfg.BatchBytes, Linger: s.cfg.BatchLinger},
 		prepare: func(*parcel) {},
-		parcels: make(chan *parcel, 1),
+		parcels: make(chan *parcel),
 		finish:  finish, acks: acks,
 		stop: func() {
 			stopFinish()
@@ -107,7 +107,7 @@ func (l *loop) feed(ctx context.Context) error {
 			return ended(ctx, err)
 		}
 		l.status.took(len(messages))
-		list := items(l.base.Epoch, messages)
+		list := items(l.base.Epoch, messages, l.name == DestinationWarehouse)
 		convertAll(list, l.cfg.Workers)
 		p := newParcel(list)
 		if err := l.bury(ctx, p); err != nil {

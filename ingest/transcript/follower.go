@@ -96,7 +96,7 @@ func New(cfg Config, positions []*proto.FilePosition, log zerolog.Logger) *Follo
 	}
 	f := &Follower{
 		cfg: cfg, log: log,
-		out: make(chan *Slice, 64), jobs: make(chan job), results: make(chan outcome, cfg.Workers),
+		out: make(chan *Slice, 64), jobs: make(chan job), results: make(chan outcome),
 		walks: make(chan walk, 1), room: semaphore.NewWeighted(defaultWaiting),
 		watcher: watcher{off: cfg.Once},
 	}

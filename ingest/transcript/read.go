@@ -80,7 +80,7 @@ func (w *worker) read(ctx context.Context, j job) outcome {
 		o.err = err
 		return o
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		o.err = err
@@ -110,7 +110,7 @@ func (w *worker) read(ctx context.Context, j job) outcome {
 		o.seen = 0
 	}
 	if o.half >= bigHalf && !o.rewritten {
-		if may, err := mayFinish(f, j.seen, w.probe[:]); err != nil || !may {
+		if may, err := mayFinish(f, j.seen, o.half <= w.reader.max, w.probe[:]); err != nil || !may {
 			o.half += max(0, o.size-j.seen)
 			o.seen = max(o.size, j.seen)
 			o.end, o.err = true, err
@@ -240,16 +240,20 @@ func (w *worker) send(ctx context.Context, s *Slice) error {
 	}
 }
 
-// mayFinish reports whether what a file has behind offset can finish a line or an object.
-func mayFinish(f io.ReaderAt, offset int64, buf []byte) (bool, error) {
-	for {
+// mayFinish reports whether what a file has behind offset can finish an unfinished line: there is a line feed, or, if an
+// object counts without one, it ends as objects end.
+func mayFinish(f io.ReaderAt, offset int64, object bool, buf []byte) (bool, error) {
+	for brace := false; ; {
 		n, err := f.ReadAt(buf, offset)
-		if bytes.IndexByte(buf[:n], '\n') >= 0 || bytes.IndexByte(buf[:n], '}') >= 0 {
+		if bytes.IndexByte(buf[:n], '\n') >= 0 {
 			return true, nil
+		}
+		if rest := bytes.TrimRight(buf[:n], blanks); len(rest) > 0 {
+			brace = rest[len(rest)-1] == '}'
 		}
 		offset += int64(n)
 		if errors.Is(err, io.EOF) {
-			return false, nil
+			return object && brace, nil
 		}
 		if err != nil {
 			return false, err

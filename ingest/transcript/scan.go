@@ -171,11 +171,11 @@ func (s *scanner) begin(c byte) (v verdict, closes bool) {
 	case c >= '1' && c <= '9':
 		s.state = numberDigits
 	case c == 't':
-		s.state, s.literal = inLiteral, "rue"
+		s.state, s.literal = inLiteral, "true"[1:]
 	case c == 'f':
-		s.state, s.literal = inLiteral, "alse"
+		s.state, s.literal = inLiteral, "false"[1:]
 	case c == 'n':
-		s.state, s.literal = inLiteral, "ull"
+		s.state, s.literal = inLiteral, "null"[1:]
 	case !isSpace(c):
 		return scanFault, false
 	}

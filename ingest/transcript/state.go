@@ -179,7 +179,7 @@ func (f *Follower) movedFrom(x found) (before *file, wait bool) {
 	if err != nil {
 		return nil, false
 	}
-	defer src.Close() //nolint:errcheck // it was only read
+	defer src.Close()
 	same, err := before.mark.holds(src, x.size, make([]byte, digestSize))
 	if err != nil || !same {
 		return nil, false

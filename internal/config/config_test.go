@@ -65,12 +65,12 @@ func TestPrecedence(t *testing.T) {
 func TestAllFaultsAtOnce(t *testing.T) {
 	_, err := config.Load(config.Input{Environ: []string{
 		"BATCH_SIZE=none", "BATCH_BYTES=12parsecs", "LOG_LEVEL=loud", "ON_DELETE=maybe", "STREAM_MAX_AGE=-1d", "HTTP_TOKEN=secret",
-		"STORE_RAW=perhaps", "REFRESH_INTERVAL=soon", "TRANSCRIPTS_DIR=,",
+		"STORE_RAW=perhaps", "REFRESH_INTERVAL=soon", "TRANSCRIPTS_DIR=,", "REPORT_TZ=Mars/Olympus",
 	}})
 	if !errors.Is(err, config.ErrInvalid) {
 		t.Fatalf("error %v", err)
 	}
-	for _, name := range []string{"BATCH_SIZE", "BATCH_BYTES", "LOG_LEVEL", "ON_DELETE", "STREAM_MAX_AGE", "STORE_RAW", "REFRESH_INTERVAL", "TRANSCRIPTS_DIR"} {
+	for _, name := range []string{"BATCH_SIZE", "BATCH_BYTES", "LOG_LEVEL", "ON_DELETE", "STREAM_MAX_AGE", "STORE_RAW", "REFRESH_INTERVAL", "TRANSCRIPTS_DIR", "REPORT_TZ"} {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("fault of %s is not reported in %v", name, err)
 		}

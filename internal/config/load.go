@@ -81,11 +81,11 @@ func Load(in Input) (Loaded, error) {
 				shown = "…"
 			}
 			faults = append(faults, fmt.Errorf("%w: %s=%q (%s): %w", ErrInvalid, name, shown, origin, err))
+			// The default stands in, so that the other values can still be checked against it.
+			_ = setField(v.Field(i), field.Tag, field.Tag.Get("default"))
 		}
 	}
-	if len(faults) == 0 {
-		faults = append(faults, out.check()...)
-	}
+	faults = append(faults, out.check()...)
 	out.Warnings = nearMisses(environ, file)
 	if err := errors.Join(faults...); err != nil {
 		return Loaded{}, err

@@ -20,16 +20,16 @@ type outcome struct {
 	status  string
 	text    string          // content of the tool_result block
 	list    func(w *writer) // … as a list of blocks
-	isError flag
+	isError tristate
 	result  func(w *writer) // toolUseResult
 	denial  string          // toolDenialKind
 }
 
-// flag is a boolean that may be absent.
-type flag int8
+// tristate is a boolean that may be absent.
+type tristate int8
 
 const (
-	absent flag = iota
+	absent tristate = iota
 	no
 	yes
 )

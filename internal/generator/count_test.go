@@ -13,7 +13,7 @@ type counted struct {
 	prompts, tools, statuses, calls map[string]int64
 	responses, requests, withText   int64
 	synthetic, noMessage            int64
-	toolCalls, orphans              int64
+	toolCalls                       int64
 	tokens                          Tokens
 	models                          map[string]Tokens
 	sessions                        map[string]*SessionTruth
@@ -31,12 +31,11 @@ type use struct {
 }
 
 type group struct {
-	session, model          string
-	first                   int64
-	output                  int64
-	usage                   map[string]any
-	text, noMessage, nested bool
-	own                     bool // seen outside agent_progress
+	session, model  string
+	first           int64
+	output          int64
+	usage           map[string]any
+	text, noMessage bool
 }
 
 type entry struct {
@@ -163,11 +162,11 @@ func (c *counted) record(e entry) {
 	case kind == "user":
 		c.user(e, o["message"], o)
 	case kind == "assistant":
-		c.assistant(e, o["message"], str(o["requestId"]), false)
+		c.assistant(e, o["message"], str(o["requestId"]))
 	case kind == "progress" && str(object(o["data"])["type"]) == "agent_progress":
 		nested := object(object(o["data"])["message"])
 		if str(nested["type"]) == "assistant" {
-			c.assistant(e, nested["message"], str(nested["requestId"]), true)
+			c.assistant(e, nested["message"], str(nested["requestId"]))
 		} else {
 			c.blocks(e, nested["message"], o)
 		}
@@ -239,7 +238,7 @@ func (c *counted) user(e entry, message any, o map[string]any) {
 	}
 }
 
-func (c *counted) assistant(e entry, message any, request string, nested bool) {
+func (c *counted) assistant(e entry, message any, request string) {
 	m := object(message)
 	key := str(m["id"])
 	if key == "" {
@@ -253,7 +252,6 @@ func (c *counted) assistant(e entry, message any, request string, nested bool) {
 	}
 	text, _ := c.blocks(e, message, e.object)
 	g.text = g.text || text != ""
-	g.own = g.own || !nested
 	if g.model == "" {
 		g.model = str(m["model"])
 	}

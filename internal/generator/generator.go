@@ -10,11 +10,11 @@ import (
 
 // Config says what to generate. The same Config gives the same bytes.
 type Config struct {
-	Sessions int    // sessions with a start, when Bytes is 0; 0 = 100
+	Sessions int    // sessions with a start, when Bytes is 0; 0 = 100. Hard's cases add a few more
 	Seed     uint64 // everything is derived from it
 	Hard     bool   // add every edge case
 	BigLines bool   // with Hard: one line of 17 MB
-	Bytes    int64  // go on until the transcripts have at least this size; 0 = by Sessions
+	Bytes    int64  // go on, session by session, until the transcripts have at least this size; 0 = by Sessions
 	Projects int    // 0 = by the number of sessions
 
 	// Start and End bound the timestamps; older sessions ran older versions. Zero: a fixed window of eighteen months,

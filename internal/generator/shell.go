@@ -5,7 +5,7 @@ type shellCommand struct {
 	run, describe string
 	out, fail     string
 	runs          int
-	head, tail    string
+	tail          string
 	weight        float64
 }
 

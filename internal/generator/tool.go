@@ -131,8 +131,12 @@ const (
 // failuresOf are the measured ways to fail of tools by name; tools that are not in it use otherFailures.
 var failuresOf = map[string][]failure{
 	"Bash": {
-		{0.064, statusError, "Exit code 1", false}, {0.005, statusError, "Exit code 2", false}, {0.002, statusError, "Exit code 127", false},
-		{0.0082, statusRejected, "", false}, {0.0005, statusInterrupted, "", false}, {0.0003, statusTimeout, "Exit code 143\nCommand timed out after 2m 0s", false},
+		{0.064, statusError, "Exit code 1", false},
+		{0.005, statusError, "Exit code 2", false},
+		{0.002, statusError, "Exit code 127", false},
+		{0.0082, statusRejected, "", false},
+		{0.0005, statusInterrupted, "", false},
+		{0.0003, statusTimeout, "Exit code 143\nCommand timed out after 2m 0s", false},
 	},
 	"Read":            {{0.005, statusError, noFileText, true}, {0.0055, statusError, tooLargeText, true}},
 	"Edit":            {{0.0196, statusError, notFoundText, true}, {0.0107, statusError, notReadText, true}, {0.002, statusError, staleText, true}, {0.002, statusError, severalText, true}, {0.0109, statusRejected, "", false}},

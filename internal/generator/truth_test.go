@@ -112,7 +112,8 @@ func differences(truth *Truth, files []*found) (all []string) {
 func requireTruth(t interface {
 	Errorf(format string, args ...any)
 	Helper()
-}, truth *Truth, files []*found) {
+}, truth *Truth, files []*found,
+) {
 	t.Helper()
 	for i, d := range differences(truth, files) {
 		if i == 20 {

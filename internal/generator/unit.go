@@ -2,7 +2,6 @@ package generator
 
 import (
 	"bytes"
-	"strings"
 )
 
 // unit is one session with all its files and, sometimes, a fork of it: what is made independently of all others.
@@ -158,10 +157,4 @@ func (u *unit) titles(p *project) {
 		u.put(f, w, "", u.end)
 	}
 	u.ledger.session(id)
-}
-
-// stem is the name of a transcript without folder and ending.
-func (f *file) stem() string {
-	name := f.path[strings.LastIndexByte(f.path, '/')+1:]
-	return strings.TrimSuffix(name, ".jsonl")
 }

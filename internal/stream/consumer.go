@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
@@ -52,6 +53,8 @@ type Consumer struct {
 		seq  uint64
 		time time.Time
 	}
+	// placed counts the placements.
+	placed uint64
 	// held was taken from the server but not handed out: it did not fit the last Fetch.
 	held *delivery
 
@@ -60,6 +63,8 @@ type Consumer struct {
 	changed error
 	// last is the sequence of the last message handed out, delivered its number since the consumer was placed.
 	last, delivered uint64
+	// life is the life of the connection in which it was placed.
+	life uint64
 	// receipts are the messages handed out and not acknowledged, oldest first.
 	receipts []receipt
 }
@@ -99,7 +104,7 @@ func (c *Conn) OpenConsumer(ctx context.Context, cfg ConsumerConfig) (*Consumer,
 		if err != nil {
 			return err
 		}
-		_, renewed := c.link.state()
+		life, renewed := c.link.state()
 		stream, err := js.Stream(ctx, proto.StreamName)
 		if err != nil {
 			return err
@@ -112,7 +117,7 @@ func (c *Conn) OpenConsumer(ctx context.Context, cfg ConsumerConfig) (*Consumer,
 			return err
 		}
 		k.streamCreated, k.created = stream.CachedInfo().Created, consumer.CachedInfo().Created
-		return k.place(ctx, renewed)
+		return k.place(ctx, life, renewed)
 	})
 	if err != nil {
 		k.Close()
@@ -142,7 +147,7 @@ func (c *Conn) ownConsumer(ctx context.Context, stream jetstream.Stream, cfg Con
 }
 
 // place puts the consumer behind the last message handed out and begins to pull.
-func (k *Consumer) place(ctx context.Context, renewed <-chan struct{}) error {
+func (k *Consumer) place(ctx context.Context, life uint64, renewed <-chan struct{}) error {
 	nc, js, err := k.conn.clients()
 	if err != nil {
 		return err
@@ -150,6 +155,7 @@ func (k *Consumer) place(ctx context.Context, renewed <-chan struct{}) error {
 	// The old inbox goes first, so that what the server still sends there is not taken for what follows.
 	k.pull.stop()
 	k.held = nil
+	k.placed++
 	if err := nc.FlushWithContext(ctx); err != nil {
 		return err
 	}
@@ -160,11 +166,11 @@ func (k *Consumer) place(ctx context.Context, renewed <-chan struct{}) error {
 		return fmt.Errorf("place behind %d: %w", after, err)
 	}
 	k.mu.Lock()
-	k.delivered = 0
+	k.delivered, k.life = 0, life
 	// Placing moves the acknowledgement floor too: nothing is left to acknowledge.
 	k.receipts = k.receipts[:0]
 	k.mu.Unlock()
-	return k.pull.start(nc, k.cfg, k.conn.pullBytes(), renewed)
+	return k.pull.start(nc, k.cfg, after, k.conn.pullBytes(), renewed)
 }
 
 // verify looks whether stream and consumer are those that were opened, and then places the consumer again. It tries
@@ -175,7 +181,7 @@ func (k *Consumer) verify(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		_, renewed := k.conn.link.state()
+		life, renewed := k.conn.link.state()
 		stream, err := js.Stream(ctx, proto.StreamName)
 		switch {
 		case errors.Is(err, jetstream.ErrStreamNotFound):
@@ -199,7 +205,7 @@ func (k *Consumer) verify(ctx context.Context) error {
 		case !consumer.CachedInfo().Created.Equal(k.created):
 			return k.change("the consumer was opened by another process")
 		}
-		return k.place(ctx, renewed)
+		return k.place(ctx, life, renewed)
 	})
 }
 
@@ -240,6 +246,9 @@ func (k *Consumer) AckAll(ctx context.Context, seq uint64) error {
 		if err != nil {
 			return err
 		}
+		if k.displaced(nc) {
+			return nil
+		}
 		if _, err := nc.RequestWithContext(ctx, newest.subject, []byte("+ACK")); err != nil {
 			if _, cerr := js.Consumer(ctx, proto.StreamName, k.cfg.Name); isAbsent(cerr) {
 				return k.change("the consumer is gone")
@@ -253,6 +262,15 @@ func (k *Consumer) AckAll(ctx context.Context, seq uint64) error {
 		return fmt.Errorf("consumer %s: %w", k.cfg.Name, err)
 	}
 	return nil
+}
+
+// displaced reports whether the connection was lost since the consumer was placed. Then the next Fetch places it
+// anew, behind all that was handed out; and a server that was killed may not even remember what it delivered.
+func (k *Consumer) displaced(nc *nats.Conn) bool {
+	life, _ := k.conn.link.state()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return life != k.life || !nc.IsConnected()
 }
 
 // newestUpTo is the receipt that acknowledges all up to seq; false if there is none.

@@ -42,6 +42,10 @@ func (c *Conn) DeadLetter(ctx context.Context, letter proto.DeadLetter) error {
 
 // encodeLetter is the letter as JSON within limit bytes.
 func encodeLetter(letter proto.DeadLetter, limit int64) ([]byte, error) {
+	// Base64 makes 4 bytes of 3: what cannot fit is not encoded first.
+	if fits := limit / 4 * 3; int64(len(letter.Payload)) > fits {
+		letter.Payload, letter.Truncated = letter.Payload[:fits], true
+	}
 	for {
 		data, err := json.Marshal(letter)
 		if err != nil {
@@ -54,9 +58,9 @@ func encodeLetter(letter proto.DeadLetter, limit int64) ([]byte, error) {
 		if len(letter.Payload) == 0 {
 			return nil, fmt.Errorf("%w: %d bytes without its payload", ErrTooLarge, len(data))
 		}
-		// Base64 makes 4 bytes of 3.
-		keep := max(int64(len(letter.Payload))-over, 0) / 4 * 3
-		letter.Payload, letter.Truncated = letter.Payload[:min(keep, int64(len(letter.Payload))-1)], true
+		// The flag itself takes some bytes too.
+		keep := int64(len(letter.Payload)) - over*3/4 - 32
+		letter.Payload, letter.Truncated = letter.Payload[:max(keep, 0)], true
 	}
 }
 

@@ -12,6 +12,6 @@
 //   - A Consumer hands out what the stream holds after its place in order, none twice and none left out. Whatever
 //     breaks that (a recreated stream, a lost tail) is ErrStreamChanged, never a silent hole. Holes where messages
 //     were purged, erased or rolled up are normal.
-//   - With the embedded server an acknowledged batch is on the disk. A consumer may see a batch a moment before
-//     that, so after a power cut a destination can be ahead of the stream: that is the lost tail its watermark finds.
+//   - What is acknowledged to a writer, and what a Consumer hands out, is durable: with the embedded server, and an
+//     external one with sync_interval: always, it is on the disk.
 package stream

@@ -2,7 +2,9 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -26,8 +28,9 @@ type FetchLimit struct {
 	Linger time.Duration
 }
 
-// Fetch waits for a message, then takes what arrives within limit. It returns at least one message or an error:
-// ctx's, or ErrStreamChanged, after which the Consumer is of no more use. A lost connection is waited out.
+// Fetch waits for a message, then takes what arrives within limit. It returns at least one message, all of them
+// durable in the stream, or an error: ctx's, or ErrStreamChanged, after which the Consumer is of no more use. A lost
+// connection is waited out.
 func (k *Consumer) Fetch(ctx context.Context, limit FetchLimit) ([]Message, error) {
 	if limit.Messages <= 0 {
 		limit.Messages = defaultFetchMessages
@@ -35,47 +38,96 @@ func (k *Consumer) Fetch(ctx context.Context, limit FetchLimit) ([]Message, erro
 	if limit.Bytes <= 0 {
 		limit.Bytes = defaultFetchBytes
 	}
-	var (
-		messages []Message
-		bytes    int64
-		linger   <-chan time.Time
-	)
-	for len(messages) < limit.Messages {
-		d, err := k.next(ctx, linger, len(messages) > 0 && limit.Linger <= 0)
+	for {
+		batch, err := k.collect(ctx, limit)
 		if err != nil {
-			if len(messages) > 0 {
-				// What was taken is handed out first; the error comes again.
-				return messages, nil
-			}
 			return nil, fmt.Errorf("consumer %s: %w", k.cfg.Name, err)
 		}
-		if d == nil {
-			break
+		placed := k.placed
+		err = k.conn.settle(ctx)
+		if err == nil && placed == k.placed {
+			return k.handOut(batch), nil
 		}
-		if bytes += int64(len(d.Data)); len(messages) > 0 && bytes > limit.Bytes {
+		// What was collected is void; it comes again once the consumer is placed anew.
+		k.pull.stop()
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("consumer %s: %w", k.cfg.Name, ctx.Err())
+		}
+		if err != nil && !isTemporary(err) && !isAbsent(err) {
+			return nil, fmt.Errorf("consumer %s: %w", k.cfg.Name, err)
+		}
+	}
+}
+
+// collect takes messages from the server up to limit.
+func (k *Consumer) collect(ctx context.Context, limit FetchLimit) ([]*delivery, error) {
+	var (
+		batch  []*delivery
+		bytes  int64
+		linger <-chan time.Time
+		placed = k.placed
+	)
+	for len(batch) < limit.Messages {
+		d, err := k.next(ctx, linger, len(batch) > 0 && limit.Linger <= 0)
+		if placed != k.placed {
+			// Placed anew: the server begins again behind what was handed out.
+			placed, batch, bytes = k.placed, batch[:0], 0
+		}
+		if err != nil {
+			if len(batch) > 0 && ctx.Err() != nil {
+				return batch, nil
+			}
+			return nil, err
+		}
+		if d == nil {
+			if len(batch) > 0 {
+				break
+			}
+			// Lingering ended over a new placement.
+			linger = nil
+			continue
+		}
+		if bytes += int64(len(d.Data)); len(batch) > 0 && bytes > limit.Bytes {
 			k.held = d
 			break
 		}
-		if len(messages) == 0 && limit.Linger > 0 {
+		if len(batch) == 0 && limit.Linger > 0 {
 			timer := time.NewTimer(limit.Linger)
 			defer timer.Stop()
 			linger = timer.C
 		}
-		k.handOut(d)
-		messages = append(messages, Message{Seq: d.seq, Time: d.time, Subject: d.Subject, Header: d.Header, Data: d.Data})
+		batch = append(batch, d)
 	}
-	return messages, nil
+	return batch, nil
 }
 
-// handOut notes that a message leaves the Consumer.
-func (k *Consumer) handOut(d *delivery) {
-	if !proto.IsPosition(d.Subject) {
-		k.tail.seq, k.tail.time = d.seq, d.time
-	}
+// settle returns when every message that a consumer may have seen so far is durable: the server delivers a batch
+// while it still writes it, but answers a read only when it has synced it. So no destination gets ahead of a stream
+// whose server is killed.
+func (c *Conn) settle(ctx context.Context) error {
+	return c.link.request(ctx, requestTimeout, func(ctx context.Context) error {
+		_, err := c.getMessage(ctx, proto.StreamName, messageRequest{Seq: math.MaxUint64})
+		if errors.Is(err, ErrNoMessage) {
+			return nil
+		}
+		return err
+	})
+}
+
+// handOut notes that messages leave the Consumer.
+func (k *Consumer) handOut(batch []*delivery) []Message {
+	messages := make([]Message, len(batch))
 	k.mu.Lock()
-	k.last, k.delivered = d.seq, d.number
-	k.receipts = append(k.receipts, receipt{seq: d.seq, subject: d.Reply})
-	k.mu.Unlock()
+	defer k.mu.Unlock()
+	for i, d := range batch {
+		messages[i] = Message{Seq: d.seq, Time: d.time, Subject: d.Subject, Header: d.Header, Data: d.Data}
+		k.receipts = append(k.receipts, receipt{seq: d.seq, subject: d.Reply})
+		if !proto.IsPosition(d.Subject) {
+			k.tail.seq, k.tail.time = d.seq, d.time
+		}
+		k.last, k.delivered = d.seq, d.number
+	}
+	return messages
 }
 
 // next returns the next message in order; nil when linger fires, or if noWait and none is there.
@@ -173,9 +225,10 @@ func (k *Consumer) take(ctx context.Context, msg *nats.Msg) (*delivery, error) {
 		return nil, k.verify(ctx)
 	}
 	p.seen = number
-	if seq <= k.last {
+	if seq <= p.newest {
 		return nil, nil
 	}
+	p.newest = seq
 	return &delivery{Msg: msg, seq: seq, number: number, time: at}, nil
 }
 

@@ -42,7 +42,7 @@ func writeAll(ctx context.Context, lane *Lane, total, batch int) error {
 
 // TestServerKilled kills and restarts the server again and again under a writer and a reader.
 func TestServerKilled(t *testing.T) {
-	const total, kills = 60_000, 5
+	const total, kills = 30_000, 4
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))

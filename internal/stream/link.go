@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -12,7 +13,7 @@ type link struct {
 	count uint64
 	next  chan struct{}
 	// waiting are the requests under way, to be given up when the connection is lost.
-	waiting map[*context.CancelFunc]struct{}
+	waiting map[*context.CancelCauseFunc]struct{}
 }
 
 // state returns the number of the connection's present life, and a channel that is closed when the next begins.
@@ -41,24 +42,31 @@ func (l *link) cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for cancel := range l.waiting {
-		(*cancel)()
+		(*cancel)(errLinkLost)
 	}
 }
 
-// request is ctx for one request: it ends after d, and when the connection is lost. The caller sees by its own ctx
-// which of the three it was.
-func (l *link) request(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(ctx, d)
+// errLinkLost is why a request under way was given up.
+var errLinkLost = errors.New("connection was lost before the answer came")
+
+// request calls fn with ctx for one request: it ends after d, and when the connection is lost.
+func (l *link) request(ctx context.Context, d time.Duration, fn func(context.Context) error) error {
+	ctx, stop := context.WithTimeout(ctx, d)
+	defer stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.waiting == nil {
-		l.waiting = map[*context.CancelFunc]struct{}{}
+		l.waiting = map[*context.CancelCauseFunc]struct{}{}
 	}
 	l.waiting[&cancel] = struct{}{}
-	return ctx, func() {
-		cancel()
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		delete(l.waiting, &cancel)
+	l.mu.Unlock()
+	err := fn(ctx)
+	l.mu.Lock()
+	delete(l.waiting, &cancel)
+	l.mu.Unlock()
+	if errors.Is(err, context.Canceled) && context.Cause(ctx) == errLinkLost {
+		return errLinkLost
 	}
+	return err
 }

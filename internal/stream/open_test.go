@@ -132,7 +132,7 @@ func TestCorruptStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := New(Config{Dir: dir, Port: -1}, logs(t)).Open(testContext(t))
-	if !errors.Is(err, ErrStore) || !strings.Contains(err.Error(), folder) || !strings.Contains(err.Error(), "move the directory away") {
+	if !errors.Is(err, ErrStore) || !strings.Contains(err.Error(), folder) || !strings.Contains(err.Error(), "move it away") {
 		t.Errorf("open: %v", err)
 	}
 }

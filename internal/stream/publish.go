@@ -90,7 +90,11 @@ func (l *Lane) publish(ctx context.Context, messages []Outgoing) (uint64, error)
 	pause := backoff{first: retryFirst, longest: retryLongest}
 	for {
 		_, renewed := l.conn.link.state()
-		seq, err := l.send(ctx, batch, messages)
+		var seq uint64
+		err := l.conn.link.request(ctx, requestTimeout, func(ctx context.Context) (err error) {
+			seq, err = l.send(ctx, batch, messages)
+			return err
+		})
 		if err == nil {
 			return l.landed(seq), nil
 		}
@@ -135,8 +139,6 @@ func (l *Lane) send(ctx context.Context, batch string, messages []Outgoing) (uin
 	if err != nil {
 		return 0, err
 	}
-	ctx, cancel := l.conn.link.request(ctx, requestTimeout)
-	defer cancel()
 	last := len(messages) - 1
 	if last == 0 {
 		ack, err := js.PublishMsg(ctx, l.message(messages[0], batch, true, true), jetstream.WithRetryAttempts(0))

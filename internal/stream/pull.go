@@ -36,8 +36,8 @@ type pull struct {
 	batch   int
 	// open is how many messages the request that stands in the server may still bring.
 	open int
-	// seen is the delivery number of the last message taken.
-	seen uint64
+	// seen is the delivery number of the last message taken, newest the highest sequence.
+	seen, newest uint64
 	// renewed is closed when the connection that the placement belongs to is lost and regained.
 	renewed <-chan struct{}
 	silence *time.Timer
@@ -51,7 +51,7 @@ type delivery struct {
 }
 
 // start subscribes. Nothing is requested yet.
-func (p *pull) start(nc *nats.Conn, cfg ConsumerConfig, bytes int, renewed <-chan struct{}) error {
+func (p *pull) start(nc *nats.Conn, cfg ConsumerConfig, after uint64, bytes int, renewed <-chan struct{}) error {
 	batch := min(pullBatch, consumerConfig(cfg).MaxAckPending)
 	request, err := json.Marshal(struct {
 		Expires  time.Duration `json:"expires"`
@@ -71,7 +71,7 @@ func (p *pull) start(nc *nats.Conn, cfg ConsumerConfig, bytes int, renewed <-cha
 		p.silence = time.NewTimer(pullSilence)
 	}
 	*p = pull{
-		nc: nc, sub: sub, inbox: inbox, request: request, batch: batch, renewed: renewed, silence: p.silence,
+		nc: nc, sub: sub, inbox: inbox, request: request, batch: batch, newest: after, renewed: renewed, silence: p.silence,
 		subject: jetstream.DefaultAPIPrefix + "CONSUMER.MSG.NEXT." + proto.StreamName + "." + cfg.Name,
 	}
 	return nil

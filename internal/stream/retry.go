@@ -52,7 +52,7 @@ func (c *Conn) retry(ctx context.Context, what string, fn func(context.Context) 
 	pause := backoff{first: retryFirst, longest: retryLongest}
 	for {
 		_, renewed := c.link.state()
-		err := c.attempt(ctx, fn)
+		err := c.link.request(ctx, requestTimeout, fn)
 		if err == nil {
 			return nil
 		}
@@ -63,13 +63,6 @@ func (c *Conn) retry(ctx context.Context, what string, fn func(context.Context) 
 			return fmt.Errorf("%s: %w (last: %w)", what, werr, err)
 		}
 	}
-}
-
-// attempt calls fn with the time of one request.
-func (c *Conn) attempt(ctx context.Context, fn func(context.Context) error) error {
-	ctx, cancel := c.link.request(ctx, requestTimeout)
-	defer cancel()
-	return fn(ctx)
 }
 
 // pause waits before the next attempt at what, visibly.

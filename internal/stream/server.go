@@ -27,11 +27,16 @@ const (
 	maxPending = 256 << 20
 )
 
+// storeRemedy is what to do about a damaged store.
+const storeRemedy = "check the disk, then restore the directory from a backup, or move it away: the sources then fill the stream again"
+
 // embedded is a NATS server in this process.
 type embedded struct {
 	ns  *server.Server
 	log *serverLog
 	dir string
+	// had are the folders of our streams that were there before the server started.
+	had map[string]string
 }
 
 // startServer starts a server on loopback that keeps its data in cfg.Dir and syncs every batch to the disk before it
@@ -64,7 +69,7 @@ func startServer(ctx context.Context, cfg Config, log zerolog.Logger) (*embedded
 	if err != nil {
 		return nil, fmt.Errorf("set up embedded NATS server: %w", err)
 	}
-	e := &embedded{ns: ns, log: newServerLog(log), dir: dir}
+	e := &embedded{ns: ns, log: newServerLog(log), dir: dir, had: streamFolders(dir)}
 	ns.SetLoggerV2(e.log, false, false, false)
 	go ns.Start()
 	for !ns.ReadyForConnections(50 * time.Millisecond) {
@@ -73,7 +78,7 @@ func startServer(ctx context.Context, cfg Config, log zerolog.Logger) (*embedded
 		case <-ctx.Done():
 			failed = fmt.Errorf("start embedded NATS server: %w", ctx.Err())
 		case reason := <-e.log.fatal:
-			failed = fmt.Errorf("%w: directory %s: %s; check the disk, or move the directory away: a lane's source then fills the stream again", ErrStore, dir, reason)
+			failed = fmt.Errorf("%w: directory %s: %s; %s", ErrStore, dir, reason, storeRemedy)
 		default:
 			continue
 		}
@@ -131,8 +136,20 @@ func checkWritable(dir string) error {
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
-// checkStore compares what the embedded server restored with what lies on the disk. The server starts without a
-// stream that it cannot read; creating an empty one in its place would lose it silently.
+// streamFolders finds where our streams stand on the disk, by name.
+func streamFolders(dir string) map[string]string {
+	found := map[string]string{}
+	for _, name := range []string{proto.StreamName, proto.DeadLetterName} {
+		folder := filepath.Join(storeParent(dir), storeName, server.DEFAULT_GLOBAL_ACCOUNT, "streams", name)
+		if _, err := os.Stat(folder); err == nil {
+			found[name] = folder
+		}
+	}
+	return found
+}
+
+// checkStore compares what the embedded server restored with what lay on the disk. The server starts without a stream
+// that it cannot read, and may even remove it; creating an empty one in its place would lose it silently.
 func (c *Conn) checkStore(ctx context.Context) error {
 	c.mu.Lock()
 	srv, js := c.server, c.js
@@ -140,18 +157,14 @@ func (c *Conn) checkStore(ctx context.Context) error {
 	if srv == nil {
 		return nil
 	}
-	for _, name := range []string{proto.StreamName, proto.DeadLetterName} {
-		folder := filepath.Join(storeParent(srv.dir), storeName, server.DEFAULT_GLOBAL_ACCOUNT, "streams", name)
-		if _, err := os.Stat(folder); errors.Is(err, os.ErrNotExist) {
-			continue
+	for name, folder := range srv.had {
+		_, err := js.Stream(ctx, name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			return fmt.Errorf("%w: stream %s in %s is damaged (%s); %s", ErrStore, name, folder, srv.log.lastTrouble(), storeRemedy)
 		}
-		if _, err := js.Stream(ctx, name); err == nil {
-			continue
-		} else if !errors.Is(err, jetstream.ErrStreamNotFound) {
+		if err != nil {
 			return fmt.Errorf("read stream %s: %w", name, err)
 		}
-		return fmt.Errorf("%w: stream %s in %s is damaged (%s); restore it from a backup, or move the directory away: a lane's source then fills the stream again",
-			ErrStore, name, folder, srv.log.lastTrouble())
 	}
 	return nil
 }

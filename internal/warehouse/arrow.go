@@ -15,10 +15,15 @@ func (t *Tx) InsertArrow(ctx context.Context, table string, reader array.RecordR
 	return t.scanArrow(ctx, reader, "INSERT INTO "+table+" BY NAME")
 }
 
-// TempArrow makes records a temporary table of this transaction, in place of one of that name. The reader is used up
-// and stays the caller's.
-func (t *Tx) TempArrow(ctx context.Context, name string, reader array.RecordReader) error {
-	return t.scanArrow(ctx, reader, "CREATE OR REPLACE TEMP TABLE "+Ident(name)+" AS")
+// RegisterArrow makes records a temporary table of this transaction, in place of one of that name; release drops it,
+// and need not be called before the transaction ends. The reader is used up and stays the caller's.
+func (t *Tx) RegisterArrow(name string, reader array.RecordReader) (release func(), err error) {
+	// A copy of what is in memory: short, so that nothing need cancel it.
+	ctx := context.Background()
+	if err := t.scanArrow(ctx, reader, "CREATE OR REPLACE TEMP TABLE "+Ident(name)+" AS"); err != nil {
+		return nil, err
+	}
+	return func() { _, _ = t.Exec(ctx, "DROP TABLE IF EXISTS temp.main."+Ident(name)) }, nil
 }
 
 // arrowView is the view that a reader is scanned through.

@@ -167,7 +167,7 @@ var rawIndexes = []struct{ name, kind, columns string }{
 	{"idx_conversations_timestamp", "INDEX", `"timestamp"`},
 }
 
-// prepareFolder sees to the file's folder, so that what is wrong with it is said in its own words, not in DuckDB's.
+// prepareFolder makes the file's folder.
 func prepareFolder(cfg Config) error {
 	if cfg.Path == "" {
 		return errors.New("no path given")
@@ -178,16 +178,10 @@ func prepareFolder(cfg Config) error {
 		}
 		return nil
 	}
-	folder := filepath.Dir(cfg.Path)
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return notWritable(cfg.Path, err)
+	if err := os.MkdirAll(filepath.Dir(cfg.Path), 0o755); err != nil {
+		return explain(err, cfg.Path)
 	}
-	probe, err := os.CreateTemp(folder, ".writable-*")
-	if err != nil {
-		return notWritable(cfg.Path, err)
-	}
-	name := probe.Name()
-	return errors.Join(probe.Close(), os.Remove(name))
+	return nil
 }
 
 // scratchFolder is where DuckDB spills. Readers in several processes must not share one.

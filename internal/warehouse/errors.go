@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -55,7 +56,8 @@ func (f *Fault) Error() string {
 	if f.PID != 0 {
 		who = fmt.Sprintf(" (pid %d)", f.PID)
 	}
-	return fmt.Sprintf("%s: %s%s; %s: %s", f.Path, f.Kind, who, f.Remedy, f.Err)
+	said, _, _ := strings.Cut(f.Err.Error(), "\n") // more lines are DuckDB's advice
+	return fmt.Sprintf("%s: %s%s; %s: %s", f.Path, f.Kind, who, f.Remedy, said)
 }
 
 // Unwrap lets errors.Is see both.
@@ -73,47 +75,43 @@ func explainOpen(err error, cfg Config) error {
 			fault.PID, _ = strconv.Atoi(m[1])
 		}
 		return fault
-	case strings.Contains(text, "Permission denied"), strings.Contains(text, "Read-only file system"), errors.Is(err, fs.ErrPermission):
-		return notWritable(cfg.Path, err)
 	case strings.Contains(text, "version number"):
 		return &Fault{Kind: ErrCorrupt, Path: cfg.Path, Err: err, Remedy: "it was written by another DuckDB: use the release that wrote it, or move it away and run `claude-analytics load --full-refresh`"}
 	}
 	return explain(err, cfg.Path)
 }
 
-// explain turns what people can do something about into a Fault and leaves the rest.
+// explain turns what people can do something about into a Fault and leaves the rest. It looks at the error's type
+// before its text: SQL can put any text into an error.
 func explain(err error, path string) error {
 	var known *Fault
 	if err == nil || errors.As(err, &known) {
 		return err
 	}
-	text := err.Error()
-	switch {
-	case strings.Contains(text, "No space left on device"), strings.Contains(text, "not enough space"), errors.Is(err, syscall.ENOSPC):
-		return &Fault{Kind: ErrDiskFull, Path: path, Err: err, Remedy: "free some (it goes on by itself), or run `claude-analytics gc`"}
-	case strings.Contains(text, "not a valid DuckDB database"), strings.Contains(text, "orrupt"), strings.Contains(text, "checksum"),
-		isType(err, duckdb.ErrorTypeSerialization):
-		return &Fault{Kind: ErrCorrupt, Path: path, Err: err, Remedy: "move it away and run `claude-analytics load --full-refresh`: it is rebuilt from the lake"}
-	case isType(err, duckdb.ErrorTypeOutOfMemory):
+	if isType(err, duckdb.ErrorTypeOutOfMemory) {
 		return &Fault{Kind: ErrOutOfMemory, Path: path, Err: err, Remedy: "raise DUCKDB_MEMORY_LIMIT, or ask for less at once"}
+	}
+	damage := isType(err, duckdb.ErrorTypeIO, duckdb.ErrorTypeFatal, duckdb.ErrorTypeInternal, duckdb.ErrorTypeSerialization, duckdb.ErrorTypeTransaction)
+	says := func(texts ...string) bool {
+		return damage && slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(err.Error(), text) })
+	}
+	switch {
+	case errors.Is(err, syscall.ENOSPC), says("No space left on device", "not enough space"):
+		return &Fault{Kind: ErrDiskFull, Path: path, Err: err, Remedy: "free some (it goes on by itself), or run `claude-analytics gc`"}
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), says("Permission denied", "Read-only file system"):
+		return &Fault{Kind: ErrNotWritable, Path: path, Err: err, Remedy: "give this user the right to write there, or set DATA_DIR or DUCKDB_PATH to a folder where it may"}
+	case isType(err, duckdb.ErrorTypeSerialization), says("not a valid DuckDB database", "orrupt", "checksum"):
+		return &Fault{Kind: ErrCorrupt, Path: path, Err: err, Remedy: "move it away and run `claude-analytics load --full-refresh`: it is rebuilt from the lake"}
 	}
 	return err
 }
 
-func notWritable(path string, err error) error {
-	if errors.Is(err, syscall.ENOSPC) {
-		return explain(err, path)
-	}
-	return &Fault{Kind: ErrNotWritable, Path: path, Err: err, Remedy: "give this user the right to write there, or set DATA_DIR or DUCKDB_PATH to a folder where it may"}
-}
-
 // isFatal reports that DuckDB will refuse everything until the file is opened anew.
 func isFatal(err error) bool {
-	return isType(err, duckdb.ErrorTypeFatal) || isType(err, duckdb.ErrorTypeInternal) ||
-		err != nil && strings.Contains(err.Error(), "database has been invalidated")
+	return isType(err, duckdb.ErrorTypeFatal)
 }
 
-func isType(err error, want duckdb.ErrorType) bool {
+func isType(err error, types ...duckdb.ErrorType) bool {
 	var dbErr *duckdb.Error
-	return errors.As(err, &dbErr) && dbErr.Type == want
+	return errors.As(err, &dbErr) && slices.Contains(types, dbErr.Type)
 }

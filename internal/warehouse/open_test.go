@@ -10,8 +10,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/duckdb/duckdb-go/v2"
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 )
@@ -254,6 +256,58 @@ func TestReadOnly(t *testing.T) {
 	if err := a.Write(context.Background(), "test", func(context.Context, *Tx) error { return nil }); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("write: %v", err)
 	}
+}
+
+// A killed process leaves a log; reading takes it into account without writing.
+func TestReadOnlyAfterKill(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "analytics.duckdb")
+	db := open(t, Config{Path: path})
+	run(t, db, `CREATE TABLE raw.t AS SELECT 7 AS i`)
+	killed := filepath.Join(t.TempDir(), "analytics.duckdb")
+	for _, suffix := range []string{"", ".wal"} {
+		content, err := os.ReadFile(path + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(killed+suffix, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := digest(t, killed)
+	reader := open(t, Config{Path: killed, ReadOnly: true})
+	if got := value(t, reader, `SELECT i FROM raw.t`); got != "7" {
+		t.Errorf("i = %s", got)
+	}
+	closeDB(t, reader)
+	if digest(t, killed) != before {
+		t.Error("reading wrote")
+	}
+}
+
+// What DuckDB declares unusable is opened anew by the next caller, once nobody uses it any more.
+func TestOpensAgainWhenBroken(t *testing.T) {
+	db := open(t, Config{})
+	run(t, db, `CREATE TABLE raw.t AS SELECT 1 AS i`)
+	err := db.Read(context.Background(), func(context.Context, *Tx) error {
+		return &duckdb.Error{Type: duckdb.ErrorTypeFatal, Msg: "FATAL Error: test"}
+	})
+	if err == nil || !db.broken.Load() {
+		t.Fatalf("%v, broken %v", err, db.broken.Load())
+	}
+	old := db.inst
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if got := value(t, db, `SELECT i FROM raw.t`); got != "1" {
+				t.Errorf("i = %s", got)
+			}
+		})
+	}
+	wg.Wait()
+	if db.inst == old || db.broken.Load() {
+		t.Error("it was not opened anew")
+	}
+	run(t, db, `INSERT INTO raw.t VALUES (2)`)
 }
 
 func TestIndexes(t *testing.T) {

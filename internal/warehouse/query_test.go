@@ -248,6 +248,13 @@ func TestQueryLimits(t *testing.T) {
 	if _, err := db.Query(context.Background(), `SELECT list(i) FROM range(1000000000) r(i)`, Limits{}); !errors.Is(err, ErrOutOfMemory) {
 		t.Errorf("got %v, want ErrOutOfMemory", err)
 	}
+	// What SQL says is no fault of the disk.
+	for _, query := range []string{`SELECT error('No space left on device')`, `SELECT corrupt FROM raw.conversations`} {
+		var fault *Fault
+		if _, err := db.Query(context.Background(), query, Limits{}); err == nil || errors.As(err, &fault) {
+			t.Errorf("%s: %v", query, err)
+		}
+	}
 	if got := value(t, db, `SELECT 1`); got != "1" {
 		t.Error("the database does not answer after that")
 	}

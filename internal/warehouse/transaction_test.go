@@ -5,9 +5,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -79,32 +78,30 @@ func TestCancelInterrupts(t *testing.T) {
 // Writers are served in the order of asking, and never two at a time.
 func TestQueueIsFair(t *testing.T) {
 	db := open(t, Config{})
-	var order []int
-	var wg sync.WaitGroup
-	began, release := make(chan struct{}), make(chan struct{})
-	wg.Go(func() {
-		_ = db.Write(context.Background(), "first", func(context.Context, *Tx) error { close(began); <-release; return nil })
+	synctest.Test(t, func(t *testing.T) {
+		var order []int
+		release := make(chan struct{})
+		go func() {
+			_ = db.Write(context.Background(), "first", func(context.Context, *Tx) error { <-release; return nil })
+		}()
+		synctest.Wait()
+		for i := range 5 {
+			go func() {
+				_ = db.Write(context.Background(), "next", func(context.Context, *Tx) error { order = append(order, i); return nil })
+			}()
+			synctest.Wait() // until it stands in the queue
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if err := db.Write(ctx, "impatient", func(context.Context, *Tx) error { return nil }); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		close(release)
+		synctest.Wait()
+		if !slices.Equal(order, []int{0, 1, 2, 3, 4}) {
+			t.Errorf("served in the order %v", order)
+		}
 	})
-	<-began
-	for i := range 5 {
-		started := make(chan struct{})
-		wg.Go(func() {
-			close(started)
-			_ = db.Write(context.Background(), "next", func(context.Context, *Tx) error { order = append(order, i); return nil })
-		})
-		<-started
-		time.Sleep(20 * time.Millisecond) // until it stands in the queue
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := db.Write(ctx, "impatient", func(context.Context, *Tx) error { return nil }); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-	close(release)
-	wg.Wait()
-	if !slices.IsSorted(order) || len(order) != 5 {
-		t.Errorf("served in the order %v", order)
-	}
 }
 
 func TestTemporariesEndWithTheTransaction(t *testing.T) {
@@ -181,8 +178,8 @@ func TestArrowThereAndBack(t *testing.T) {
 	err := db.Write(context.Background(), "arrow", func(ctx context.Context, tx *Tx) error {
 		for _, use := range []func(array.RecordReader) error{
 			func(r array.RecordReader) error { return tx.InsertArrow(ctx, "raw.t", r) },
-			func(r array.RecordReader) error { return tx.TempArrow(ctx, "scratch", r) },
-			func(r array.RecordReader) error { return tx.TempArrow(ctx, "scratch", r) },
+			func(r array.RecordReader) error { _, err := tx.RegisterArrow("scratch", r); return err },
+			func(r array.RecordReader) error { _, err := tx.RegisterArrow("scratch", r); return err },
 		} {
 			reader, err := array.NewRecordReader(schema, []arrow.RecordBatch{head, tail})
 			if err != nil {

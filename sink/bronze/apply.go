@@ -177,7 +177,7 @@ func (a *application) bury(ctx context.Context, tx *warehouse.Tx) error {
 	if len(a.buried) == 0 {
 		return nil
 	}
-	if err := stage(ctx, tx, "bronze_tombstones", tombstoneRecord(a.buried)); err != nil {
+	if err := stage(tx, "bronze_tombstones", tombstoneRecord(a.buried)); err != nil {
 		return err
 	}
 	for _, older := range []struct {
@@ -265,7 +265,7 @@ func (a *application) noteDeadLetters(ctx context.Context, tx *warehouse.Tx) err
 		builders[1].(*array.Int64Builder).Append(int64(letters[i].Order.Seq))
 		builders[2].(*array.StringBuilder).Append(letters[i].Reason)
 	})
-	if err := stage(ctx, tx, "bronze_letters", record); err != nil {
+	if err := stage(tx, "bronze_letters", record); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, fmt.Sprintf(`INSERT INTO meta.dead_letters BY NAME

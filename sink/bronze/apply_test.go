@@ -146,6 +146,7 @@ func TestMalformedBatches(t *testing.T) {
 		"a link of no row":       func(batch *Batch) { batch.Links[0].Row = -1 },
 		"blocks instead of rows": func(batch *Batch) { batch.Rows = batch.Blocks },
 		"rows instead of blocks": func(batch *Batch) { batch.Blocks, batch.Rows = batch.Rows, batch.Blocks },
+		"a consumer of others":   func(batch *Batch) { batch.Watermark = &Watermark{Consumer: "lake"} },
 	} {
 		batch := good()
 		spoil(&batch)

@@ -8,6 +8,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/cespare/xxhash/v2"
+
+	"claude-analytics/proto"
 )
 
 // ErrBatch means that a batch is not put together as Batch says.
@@ -128,6 +130,9 @@ func (b *Batch) columns() (c columns, err error) {
 
 // check sees to what applying relies on: a block is found again by its row's key and date.
 func (c *columns) check(b *Batch) error {
+	if w := b.Watermark; w != nil && w.Consumer != proto.WarehouseConsumer {
+		return fmt.Errorf("%w: a watermark of consumer %q", ErrBatch, w.Consumer)
+	}
 	if len(b.BlockRows) != c.blocks {
 		return fmt.Errorf("%w: %d blocks, but %d block rows", ErrBatch, c.blocks, len(b.BlockRows))
 	}

@@ -23,8 +23,8 @@ type outcome struct {
 	gone    []existing
 	changes map[change]struct{}
 	// collided says that two keys with one hash met, so that the hash alone does not tell them apart.
-	collided                   bool
-	replaced, deleted, skipped int64
+	collided          bool
+	replaced, deleted int64
 }
 
 // fewRows is how many row ids DuckDB prunes a scan by one by one; for more it has their range alone. Scattered rows
@@ -81,7 +81,7 @@ func findRows(ctx context.Context, tx *warehouse.Tx, p *plan, candidates []int32
 	record := build(len(candidates), []arrow.Field{{Name: "_key", Type: arrow.PrimitiveTypes.Uint64}}, func(i int, builders []array.Builder) {
 		builders[0].(*array.Uint64Builder).Append(p.touched[candidates[i]].hash)
 	})
-	if err := stage(ctx, tx, "bronze_keys", record); err != nil {
+	if err := stage(tx, "bronze_keys", record); err != nil {
 		return nil, err
 	}
 	err = each(ctx, tx, `SELECT rowid FROM raw.conversations WHERE _key IN (SELECT _key FROM bronze_keys)`, func(scan func(...any) error) error {
@@ -96,7 +96,7 @@ func findRows(ctx context.Context, tx *warehouse.Tx, p *plan, candidates []int32
 }
 
 func compareRows(ctx context.Context, tx *warehouse.Tx, p *plan, byHash map[uint64][]*touch, rowids []int64, out *outcome) error {
-	if err := stage(ctx, tx, "bronze_rowids", rowidRecord(rowids)); err != nil {
+	if err := stage(tx, "bronze_rowids", rowidRecord(rowids)); err != nil {
 		return err
 	}
 	return each(ctx, tx,
@@ -119,9 +119,6 @@ func compareRows(ctx context.Context, tx *warehouse.Tx, p *plan, byHash map[uint
 			switch t := touches[at]; {
 			case t.struck():
 			case t.order.Less(order):
-				if t.row >= 0 {
-					out.skipped++
-				}
 				p.strike(t)
 			default:
 				if t.row >= 0 {
@@ -143,7 +140,7 @@ func compareTombstones(ctx context.Context, tx *warehouse.Tx, p *plan, candidate
 		byKey[t.rowKey] = t
 		builders[0].(*array.Uint64Builder).Append(t.hash)
 	})
-	if err := stage(ctx, tx, "bronze_keys", record); err != nil {
+	if err := stage(tx, "bronze_keys", record); err != nil {
 		return err
 	}
 	return each(ctx, tx,
@@ -176,7 +173,7 @@ func removeRows(ctx context.Context, tx *warehouse.Tx, out *outcome) error {
 		matchRow = "rowid IN (SELECT rowid FROM bronze_gone)"
 		matchBlock = "(source, _id) IN (SELECT (source, _id) FROM raw.conversations WHERE " + matchRow + ")"
 	}
-	if err := stage(ctx, tx, "bronze_gone", goneRecord(out.gone)); err != nil {
+	if err := stage(tx, "bronze_gone", goneRecord(out.gone)); err != nil {
 		return err
 	}
 	for _, statement := range []string{

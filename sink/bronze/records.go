@@ -74,10 +74,13 @@ func appendTo(ctx context.Context, tx *warehouse.Tx, table string, record arrow.
 	return hand(record.Schema(), []arrow.RecordBatch{record}, func(reader array.RecordReader) error { return tx.InsertArrow(ctx, table, reader) })
 }
 
-// stage makes a record a temporary table and releases it.
-func stage(ctx context.Context, tx *warehouse.Tx, name string, record arrow.RecordBatch) error {
+// stage makes a record a temporary table, for as long as the transaction lasts, and releases it.
+func stage(tx *warehouse.Tx, name string, record arrow.RecordBatch) error {
 	defer record.Release()
-	return hand(record.Schema(), []arrow.RecordBatch{record}, func(reader array.RecordReader) error { return tx.TempArrow(ctx, name, reader) })
+	return hand(record.Schema(), []arrow.RecordBatch{record}, func(reader array.RecordReader) error {
+		_, err := tx.RegisterArrow(name, reader)
+		return err
+	})
 }
 
 func hand(schema *arrow.Schema, records []arrow.RecordBatch, to func(array.RecordReader) error) error {

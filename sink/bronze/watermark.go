@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"claude-analytics/internal/warehouse"
+	"claude-analytics/proto"
 )
 
 // Watermark is how far the table has come in the stream.
 type Watermark struct {
-	// Consumer is the stream's name for this destination.
+	// Consumer is the stream's name for this destination, proto.WarehouseConsumer.
 	Consumer string
 	// Stream and Created are the stream's identity; a stream that was made anew has another Created.
 	Stream  string
@@ -32,7 +33,7 @@ func (b *Bronze) Watermark(ctx context.Context) (w Watermark, ok bool, err error
 	err = b.db.Read(ctx, func(ctx context.Context, tx *warehouse.Tx) error {
 		var seqTime sql.NullTime
 		err := tx.QueryRow(ctx, `SELECT consumer, stream, stream_created, epoch, seq, seq_time, seen, batch, applied_at
-			FROM meta.watermarks ORDER BY batch DESC LIMIT 1`).
+			FROM meta.watermarks WHERE consumer = ?`, proto.WarehouseConsumer).
 			Scan(&w.Consumer, &w.Stream, &w.Created, &w.Epoch, &w.Seq, &seqTime, &w.Seen, &w.Batch, &w.AppliedAt)
 		w.Time = seqTime.Time
 		return err
@@ -47,18 +48,19 @@ func (b *Bronze) Watermark(ctx context.Context) (w Watermark, ok bool, err error
 }
 
 // noStream is the watermark of a table that holds rows, but of no stream.
-var noStream = Watermark{Consumer: "warehouse", Created: time.Unix(0, 0)}
+var noStream = Watermark{Consumer: proto.WarehouseConsumer, Created: time.Unix(0, 0)}
 
 // moveWatermark writes the place and the batch's number. Without a place (a replay) only the number moves.
 func moveWatermark(ctx context.Context, tx *warehouse.Tx, w *Watermark, batch int64) error {
 	if w == nil {
-		n, err := tx.Exec(ctx, `UPDATE meta.watermarks SET batch = $1, applied_at = now()`, batch)
+		n, err := tx.Exec(ctx, `UPDATE meta.watermarks SET batch = $1, applied_at = now() WHERE consumer = $2`, batch, proto.WarehouseConsumer)
 		if err != nil || n > 0 {
 			return err
 		}
 		w = &noStream
 	}
-	n, err := tx.Exec(ctx, `UPDATE meta.watermarks SET consumer = $1, stream = $2, stream_created = $3, epoch = $4, seq = $5, seq_time = $6, seen = $7, batch = $8, applied_at = now()`,
+	n, err := tx.Exec(ctx, `UPDATE meta.watermarks SET stream = $2, stream_created = $3, epoch = $4, seq = $5, seq_time = $6, seen = $7, batch = $8, applied_at = now()
+		WHERE consumer = $1`,
 		w.Consumer, w.Stream, w.Created.UTC(), int64(w.Epoch), int64(w.Seq), moment(w.Time), int64(w.Seen), batch)
 	if err != nil || n > 0 {
 		return err

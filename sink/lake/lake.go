@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path"
 	"path/filepath"
 	"slices"
@@ -33,6 +34,8 @@ import (
 var (
 	// ErrNotOpen means that Open has not succeeded yet.
 	ErrNotOpen = errors.New("lake is not open")
+	// ErrGone means that the lake's folder, or the manifest in it, was taken away: Open makes it anew.
+	ErrGone = errors.New("lake is gone")
 	// ErrOverlap means that a batch begins at or below the watermark of its epoch: it would land twice.
 	ErrOverlap = errors.New("batch overlaps the lake")
 )
@@ -182,7 +185,11 @@ func (l *Lake) write(ctx context.Context, b Batch) (Entry, error) {
 		return Entry{}, ErrNotOpen
 	}
 	if l.dirty {
-		if err := l.recover(); err != nil {
+		err := l.recover()
+		if errors.Is(err, fs.ErrNotExist) {
+			return Entry{}, fmt.Errorf("%w: %w", ErrGone, err)
+		}
+		if err != nil {
 			return Entry{}, err
 		}
 	}
@@ -206,6 +213,9 @@ func (l *Lake) write(ctx context.Context, b Batch) (Entry, error) {
 		// A full disk should not stay full of what did not land.
 		if cleanup := l.recover(); cleanup != nil {
 			err = errors.Join(err, fmt.Errorf("recover: %w", cleanup))
+			if errors.Is(cleanup, fs.ErrNotExist) {
+				l.discard(b, entry.stem())
+			}
 		}
 		return Entry{}, err
 	}
@@ -259,6 +269,18 @@ func (l *Lake) writePart(stem string, entry Entry, part Part) (EntryFile, error)
 		return err
 	})
 	return file, err
+}
+
+// discard removes a batch's files where there is no manifest any more that could name them.
+func (l *Lake) discard(b Batch, stem string) {
+	for _, part := range b.Parts {
+		name := filepath.Join(l.cfg.Dir, datePrefix+part.Date, stem+parquetSuffix)
+		for _, n := range []string{name, name + temporary} {
+			if err := l.disk.Remove(n); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				l.log.Warn().Err(err).Str("path", n).Msg("what an unfinished write had left cannot be removed")
+			}
+		}
+	}
 }
 
 func rows(p Part) int64 {

@@ -24,7 +24,7 @@ const (
 )
 
 // encode writes rows as one Parquet file and returns its size. All records share one schema.
-func encode(w io.Writer, records []arrow.RecordBatch, meta map[string]string) (int64, error) {
+func encode(w io.Writer, records []arrow.RecordBatch, meta [][2]string) (int64, error) {
 	counter := &countingWriter{w: w}
 	buffered := bufio.NewWriterSize(counter, 256<<10)
 	schema := records[0].Schema()
@@ -47,8 +47,8 @@ func encode(w io.Writer, records []arrow.RecordBatch, meta map[string]string) (i
 		}
 		group += size
 	}
-	for key, value := range meta {
-		if err := out.AppendKeyValueMetadata(key, value); err != nil {
+	for _, m := range meta {
+		if err := out.AppendKeyValueMetadata(m[0], m[1]); err != nil {
 			return 0, err
 		}
 	}
@@ -70,13 +70,13 @@ func recordBytes(record arrow.RecordBatch) int64 {
 }
 
 // fileMetadata lets a file say by itself where it belongs, should the manifest be lost.
-func fileMetadata(e Entry) map[string]string {
-	return map[string]string{
-		"claude-analytics.epoch":   strconv.FormatUint(e.Epoch, 10),
-		"claude-analytics.first":   strconv.FormatUint(e.First, 10),
-		"claude-analytics.last":    strconv.FormatUint(e.Last, 10),
-		"claude-analytics.stream":  e.Stream.Name,
-		"claude-analytics.created": e.Stream.Created.UTC().Format(time.RFC3339Nano),
+func fileMetadata(e Entry) [][2]string {
+	return [][2]string{
+		{"claude-analytics.epoch", strconv.FormatUint(e.Epoch, 10)},
+		{"claude-analytics.first", strconv.FormatUint(e.First, 10)},
+		{"claude-analytics.last", strconv.FormatUint(e.Last, 10)},
+		{"claude-analytics.stream", e.Stream.Name},
+		{"claude-analytics.created", e.Stream.Created.UTC().Format(time.RFC3339Nano)},
 	}
 }
 

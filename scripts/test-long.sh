@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# The long tests: ten hard seeds, a hundred kills, long property tests, the race detector, and every fuzz target for
+# FUZZTIME (60s). SHARE=1 runs the part that CI does: one of each, briefly, on a fresh seed that is printed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+fuzztime=${FUZZTIME:-60s}
+kills=${KILLS:-100}
+checks=${CHECKS:-1000}
+race="./proto ./internal/... ./ingest/... ./sink/... ./dashboard"
+if [ "${SHARE:-}" = 1 ]; then
+  fuzztime=${FUZZTIME:-5s}
+  race="./proto ./internal/lockfile ./internal/config ./dashboard ./ingest/transcript"
+fi
+step() { printf '\n--- %s (%s)\n' "$1" "$(date -u +%H:%M:%S)"; }
+
+step "race detector"
+# shellcheck disable=SC2086
+scripts/test.sh -race -count=1 $race
+
+step "fuzzing, $fuzztime each"
+grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u | while read -r package; do
+  grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$package"/*_test.go | sed 's/func //' | while read -r target; do
+    echo "$package $target"
+    go test "$package" -run '^$' -fuzz "^$target\$" -fuzztime "$fuzztime" -fuzzminimizetime 10x
+  done
+done
+[ "${SHARE:-}" = 1 ] && exit 0
+
+step "incremental equals full, $checks histories"
+scripts/test.sh -count=1 -run 'Incremental' ./modeler/... -rapid.checks="$checks"
+
+step "ten hard seeds, $kills kills"
+LONG=1 KILLS=$kills scripts/test.sh -count=1 -timeout 120m ./e2e

@@ -1,0 +1,121 @@
+package sink
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	protobuf "google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	"claude-analytics/internal/document"
+	"claude-analytics/proto"
+)
+
+// failing converts nothing.
+type failing struct {
+	panics any
+	err    error
+}
+
+func (f failing) Convert(*proto.Change, uint64, uint64) (document.Row, []document.Block, error) {
+	if f.panics != nil {
+		panic(f.panics)
+	}
+	return document.Row{}, nil, f.err
+}
+
+func TestConvertNeverFails(t *testing.T) {
+	insert := &proto.Change{Version: 1, Source: "s", Id: "i", Namespace: "n", Operation: proto.Operation_OPERATION_INSERT, Document: []byte("x")}
+	newer := protobuf.Clone(insert).(*proto.Change)
+	newer.Version = proto.Version + 1
+	for _, c := range []struct {
+		name   string
+		change *proto.Change
+		with   converter
+		reason string
+		detail string
+	}{
+		{"panic", insert, failing{panics: "index out of range"}, proto.ReasonNotConvertible, "panicked: index out of range"},
+		{"error", insert, failing{err: document.ErrMalformed}, proto.ReasonNotConvertible, "malformed"},
+		{"newer document", insert, failing{err: fmt.Errorf("field: %w", document.ErrNewer)}, proto.ReasonVersion, "newer"},
+		{"newer change", newer, failing{}, proto.ReasonVersion, "version 2"},
+		{"long detail", insert, failing{err: errors.New(strings.Repeat("x", 5000))}, proto.ReasonNotConvertible, "xxx"},
+	} {
+		data, err := protobuf.Marshal(c.change)
+		if err != nil {
+			t.Fatal(err)
+		}
+		it := item{epoch: 2, seq: 3, subject: proto.DataSubject("lane", "k", "p"), data: data, size: len(data)}
+		it.convert(c.with)
+		letter := it.deadLetter(proto.PartLake)
+		if it.kind != kindDead || letter.Reason != c.reason || !strings.Contains(letter.Detail, c.detail) || len(letter.Detail) > maxDetail {
+			t.Errorf("%s: kind %d, letter %+v", c.name, it.kind, letter)
+		}
+		if letter.Lane != "lane" || letter.ID != "i" || letter.Namespace != "n" || letter.Epoch != 2 || letter.Seq != 3 || string(letter.Payload) != string(data) {
+			t.Errorf("%s: letter %+v", c.name, letter)
+		}
+	}
+}
+
+// Whatever stands in the stream, conversion comes to an end, in order, and says what it is.
+func FuzzConvert(f *testing.F) {
+	good, err := protobuf.Marshal(&proto.Change{Version: 1, Source: "s", Id: "i", Operation: proto.Operation_OPERATION_DELETE})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		list := []item{{epoch: 1, seq: 1, subject: "conversations.s.00.p", data: data, size: len(data)}}
+		convertAll(list, 1)
+		p := newParcel(list)
+		if p.first != 1 || p.seen != 1 || p.messages != 1 {
+			t.Fatalf("%+v", p)
+		}
+		gathered := &landing{}
+		gathered.add(p)
+		_, release := gathered.batch()
+		release()
+		p.toBronze(true)
+		p.release()
+	})
+}
+
+func TestConvertAllKeepsOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(0, 300).Draw(t, "messages")
+		list := make([]item, n)
+		changes := 0
+		var first, last uint64
+		for i := range list {
+			list[i] = item{epoch: 1, seq: uint64(i + 1), subject: proto.PositionSubject("l", "x")}
+			if rapid.Bool().Draw(t, "change") {
+				change := &proto.Change{Version: 1, Source: "l", Id: fmt.Sprint(i), Operation: proto.Operation_OPERATION_DELETE, ExtractedAtMicros: int64(i)}
+				list[i].subject = proto.EventSubject("l")
+				list[i].data, _ = protobuf.Marshal(change)
+				changes++
+				if first == 0 {
+					first = uint64(i + 1)
+				}
+				last = uint64(i + 1)
+			}
+		}
+		convertAll(list, rapid.IntRange(1, 5).Draw(t, "workers"))
+		p := newParcel(list)
+		if p.first != first || p.last != last || p.messages != n || p.seen != uint64(n) {
+			t.Fatalf("%+v", p)
+		}
+		p.toBronze(false)
+		defer p.release()
+		if len(p.batch.Deletes) != changes {
+			t.Fatalf("%d deletes of %d", len(p.batch.Deletes), changes)
+		}
+		for i := 1; i < changes; i++ {
+			if !p.batch.Deletes[i-1].Order.Less(p.batch.Deletes[i].Order) {
+				t.Fatal("out of order")
+			}
+		}
+	})
+}
