@@ -24,9 +24,6 @@ type statusReport struct {
 			Epoch uint64 `json:"epoch"`
 		} `json:"warehouse"`
 	} `json:"sink"`
-	Models struct {
-		BehindBatches int64 `json:"behind_batches"`
-	} `json:"models"`
 }
 
 func statusOf(t testing.TB, dataDir string) statusReport {

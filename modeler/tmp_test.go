@@ -10,15 +10,11 @@ import (
 
 func TestTmpTiming(t *testing.T) {
 	db := openWarehouse(t)
-	s := time.Now()
 	b := emptyBronze(t, db)
-	fmt.Println("empty", time.Since(s))
-	m := newModeler(db, modeler.Config{})
-	for i := 0; i < 6; i++ {
-		s = time.Now()
-		b.apply(t, []doc{{id: fmt.Sprint("x", i), session: "a", project: "p", minute: i, toolID: "t1", tool: "Read"}, {id: fmt.Sprint("y", i), session: "b", project: "p", minute: i}}, nil)
-		fmt.Println("apply", time.Since(s))
-		s = time.Now()
+	m := newModeler(db, modeler.Config{ProjectFS: modeler.Models()})
+	for i := 0; i < 4; i++ {
+		b.applyRecords(t, []record{{id: fmt.Sprintf("%024x", i), object: map[string]any{"type": "user", "uuid": fmt.Sprint("u", i), "sessionId": "a", "projectId": "-p", "timestamp": "2026-02-01T00:00:00Z", "message": map[string]any{"role": "user", "content": "fix it"}}}})
+		s := time.Now()
 		r, err := m.Refresh(context.Background(), modeler.Options{Reason: "change"})
 		if err != nil { t.Fatal(err) }
 		fmt.Println("refresh", time.Since(s), r.Kind)

@@ -25,15 +25,16 @@ func (s *Sink) runWarehouse(ctx context.Context, l *loop) error {
 }
 
 func (s *Sink) apply(ctx context.Context, l *loop, p *parcel) error {
-	defer p.release()
-	p.batch.Watermark = watermarkOf(l.watermark(p))
+	load := p.load.(*bronzeLoad)
+	defer load.release()
+	load.batch.Watermark = watermarkOf(l.watermark(p))
 	if err := s.step("warehouse: apply"); err != nil {
 		return err
 	}
 	began := time.Now()
 	var stats bronze.Stats
 	err := l.retry(ctx, "apply", func() (err error) {
-		stats, err = s.bronze.Apply(l.finish, p.batch)
+		stats, err = s.bronze.Apply(l.finish, load.batch)
 		return err
 	})
 	if err != nil {
@@ -114,8 +115,8 @@ func (s *Sink) land(ctx context.Context, l *loop, g *landing) error {
 		return err
 	}
 	began := time.Now()
-	batch, release := g.batch()
-	defer release()
+	batch := g.batch()
+	defer g.release()
 	err := l.retry(ctx, "land", func() error {
 		_, err := s.lake.Write(l.finish, batch)
 		return err

@@ -11,7 +11,6 @@ import (
 	protobuf "google.golang.org/protobuf/proto"
 
 	"claude-analytics/internal/document"
-	"claude-analytics/internal/stream"
 	"claude-analytics/proto"
 )
 
@@ -174,15 +173,6 @@ func (it *item) deadLetter(part string) proto.DeadLetter {
 		letter.Lane = proto.LaneName("")
 	}
 	return letter
-}
-
-// items makes what was fetched ready to be converted.
-func items(epoch uint64, messages []stream.Message, wantLinks bool) []item {
-	list := make([]item, len(messages))
-	for i, m := range messages {
-		list[i] = item{epoch: epoch, seq: m.Seq, time: m.Time, subject: m.Subject, data: m.Data, size: len(m.Data), wantLinks: wantLinks}
-	}
-	return list
 }
 
 // convertChunk is how many items a worker takes at a time: enough to be worth the hand-over, few enough to share out.

@@ -68,24 +68,25 @@ func FuzzConvert(f *testing.F) {
 	f.Add(good)
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		list := []item{{epoch: 1, seq: 1, subject: "conversations.s.00.p", data: data, size: len(data)}}
-		convertAll(list, 1)
-		p := newParcel(list)
+		fill := func(_ int, it *item) {
+			*it = item{epoch: 1, seq: 1, subject: "conversations.s.00.p", data: data, size: len(data), wantLinks: true}
+		}
+		var c conversion
+		p := c.run(1, fill, newLakeLoad())
 		if p.first != 1 || p.seen != 1 || p.messages != 1 {
 			t.Fatalf("%+v", p)
 		}
 		gathered := &landing{}
 		gathered.add(p)
-		_, release := gathered.batch()
-		release()
-		p.toBronze(true)
-		p.release()
+		gathered.batch()
+		gathered.release()
+		c.run(1, fill, newBronzeLoad(1, true)).load.release()
 	})
 }
 
 func TestConvertAllKeepsOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.IntRange(0, 300).Draw(t, "messages")
+		n := rapid.IntRange(0, 3000).Draw(t, "messages")
 		list := make([]item, n)
 		changes := 0
 		var first, last uint64
@@ -102,18 +103,18 @@ func TestConvertAllKeepsOrder(t *testing.T) {
 				last = uint64(i + 1)
 			}
 		}
-		convertAll(list, rapid.IntRange(1, 5).Draw(t, "workers"))
-		p := newParcel(list)
+		c := conversion{workers: rapid.IntRange(1, 5).Draw(t, "workers")}
+		p := c.run(n, func(i int, it *item) { *it = list[i] }, newBronzeLoad(n, false))
 		if p.first != first || p.last != last || p.messages != n || p.seen != uint64(n) {
 			t.Fatalf("%+v", p)
 		}
-		p.toBronze(false)
-		defer p.release()
-		if len(p.batch.Deletes) != changes {
-			t.Fatalf("%d deletes of %d", len(p.batch.Deletes), changes)
+		defer p.load.release()
+		deletes := p.load.(*bronzeLoad).batch.Deletes
+		if len(deletes) != changes {
+			t.Fatalf("%d deletes of %d", len(deletes), changes)
 		}
 		for i := 1; i < changes; i++ {
-			if !p.batch.Deletes[i-1].Order.Less(p.batch.Deletes[i].Order) {
+			if !deletes[i-1].Order.Less(deletes[i].Order) {
 				t.Fatal("out of order")
 			}
 		}

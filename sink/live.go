@@ -164,7 +164,8 @@ func (s *Sink) follow(ctx context.Context, p plan) error {
 	toLake := s.newLoop(ctx, p, DestinationLake, &s.landed)
 	toLake.limit.Linger, toLake.limit.Bytes = s.lakeFetchLinger(), min(lakeFetchBytes, s.cfg.BatchBytes)
 	toWarehouse := s.newLoop(ctx, p, DestinationWarehouse, &s.warehouse)
-	toWarehouse.prepare = func(p *parcel) { p.toBronze(s.cfg.StoreRaw) }
+	toLake.newLoad = func(int) load { return newLakeLoad() }
+	toWarehouse.newLoad = func(messages int) load { return newBronzeLoad(messages, s.cfg.StoreRaw) }
 	err := retry(ctx, s.log, &s.startup, s.metrics.retries.WithLabelValues(DestinationWarehouse), "open consumers", func() error {
 		return errors.Join(
 			toLake.open(ctx, proto.LakeConsumer, p.LakeAfter, 4*max(s.cfg.LakeRows, s.cfg.BatchSize)),

@@ -24,8 +24,8 @@ type loop struct {
 	log    zerolog.Logger
 	base   lake.Mark // stream and epoch, of which every watermark is
 	limit  stream.FetchLimit
-	// prepare does the destination's own part of the conversion, ahead of time.
-	prepare func(*parcel)
+	// newLoad makes what a parcel of that many messages is gathered in.
+	newLoad func(messages int) load
 
 	consumer *stream.Consumer
 	parcels  chan *parcel
@@ -41,7 +41,6 @@ func (s *Sink) newLoop(ctx context.Context, p plan, name string, status *progres
 		Sink: s, name: name, status: status, log: s.log.With().Str("consumer", name).Logger(),
 		base:    lake.Mark{Stream: p.Stream, Epoch: p.Epoch},
 		limit:   stream.FetchLimit{Messages: s.cfg.BatchSize, Bytes: s.cfg.BatchBytes, Linger: s.cfg.BatchLinger},
-		prepare: func(*parcel) {},
 		parcels: make(chan *parcel),
 		finish:  finish, acks: acks,
 		stop: func() {
@@ -97,6 +96,7 @@ func (l *loop) retry(ctx context.Context, doing string, do func() error) error {
 // feed fetches and converts until ctx ends. What it has not handed over then is delivered again.
 func (l *loop) feed(ctx context.Context) error {
 	defer close(l.parcels)
+	converting := conversion{workers: l.cfg.Workers}
 	for {
 		var messages []stream.Message
 		err := l.retry(ctx, "fetch", func() (err error) {
@@ -107,13 +107,14 @@ func (l *loop) feed(ctx context.Context) error {
 			return ended(ctx, err)
 		}
 		l.status.took(len(messages))
-		list := items(l.base.Epoch, messages, l.name == DestinationWarehouse)
-		convertAll(list, l.cfg.Workers)
-		p := newParcel(list)
+		p := converting.run(len(messages), func(i int, it *item) {
+			m := &messages[i]
+			it.epoch, it.seq, it.time, it.subject, it.data, it.size = l.base.Epoch, m.Seq, m.Time, m.Subject, m.Data, len(m.Data)
+			it.wantLinks = l.name == DestinationWarehouse
+		}, l.newLoad(len(messages)))
 		if err := l.bury(ctx, p); err != nil {
 			return ended(ctx, err)
 		}
-		l.prepare(p)
 		select {
 		case l.parcels <- p:
 		case <-ctx.Done():
@@ -132,28 +133,21 @@ func ended(ctx context.Context, err error) error {
 
 // bury puts a parcel's dead into the dead letter stream; they are durable there before the parcel can be acknowledged.
 func (l *loop) bury(ctx context.Context, p *parcel) error {
-	var dead int
-	for i := range p.items {
-		it := &p.items[i]
-		if it.kind != kindDead {
-			continue
-		}
+	for i := range p.dead {
+		it := &p.dead[i]
 		letter := it.deadLetter(l.name)
 		err := l.retry(ctx, "set a message aside", func() error { return l.conn.DeadLetter(ctx, letter) })
 		if err != nil {
 			return err
 		}
-		if dead++; dead == 1 {
-			l.log.Warn().Uint64("seq", it.seq).Str("reason", it.reason).Str("detail", letter.Detail).Msg("a message cannot be converted and is set aside")
+		if i == 0 {
+			l.log.Warn().Uint64("seq", it.seq).Str("reason", it.reason).Str("detail", letter.Detail).Int("more", len(p.dead)-1).
+				Msg("a message cannot be converted and is set aside")
 		}
 		l.metrics.deadLetters.WithLabelValues(l.name, it.reason).Inc()
 	}
-	if dead > 1 {
-		l.log.Warn().Int("more", dead-1).Msg("further messages of the batch are set aside")
-	}
-	if dead > 0 {
-		l.status.update(func(d *DestinationStatus) { d.DeadLetters += uint64(dead) })
-	}
+	l.status.update(func(d *DestinationStatus) { d.DeadLetters += uint64(len(p.dead)) })
+	p.dead = nil
 	return nil
 }
 

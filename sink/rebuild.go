@@ -172,10 +172,24 @@ type filler struct {
 
 // cargo is what is applied at once.
 type cargo struct {
-	items []item
+	rows []lakeRow
 	// mark is the last batch of the lake that is whole by then; zero: none more than before.
 	mark   lake.Mark
 	parcel *parcel
+}
+
+// lakeRow is a change read back; err says why it cannot be.
+type lakeRow struct {
+	epoch, seq uint64
+	change     *proto.Change
+	err        error
+}
+
+func (r *lakeRow) fill(it *item) {
+	it.epoch, it.seq, it.change, it.wantLinks = r.epoch, r.seq, r.change, true
+	if r.err != nil {
+		it.die(proto.ReasonNotDecodable, r.err.Error())
+	}
 }
 
 func (f *filler) run(ctx context.Context, scan func(func(lake.Chunk) error) ([]lake.Fault, error)) (faults []lake.Fault, err error) {
@@ -188,11 +202,10 @@ func (f *filler) run(ctx context.Context, scan func(func(lake.Chunk) error) ([]l
 	})
 	g.Go(func() error {
 		defer close(converted)
+		converting := conversion{workers: f.cfg.Workers}
 		for c := range read {
-			convertAll(c.items, f.cfg.Workers)
-			c.parcel = newParcel(c.items)
-			c.items = nil
-			c.parcel.toBronze(f.cfg.StoreRaw)
+			c.parcel = converting.run(len(c.rows), func(i int, it *item) { c.rows[i].fill(it) }, newBronzeLoad(len(c.rows), f.cfg.StoreRaw))
+			c.rows = nil
 			if err := send(ctx, converted, c); err != nil {
 				return err
 			}
@@ -235,20 +248,16 @@ func (f *filler) read(ctx context.Context, scan func(func(lake.Chunk) error) ([]
 			return fmt.Errorf("%w: %w", lake.ErrUnreadable, err)
 		}
 		for i := range rows.Rows() {
-			it := item{wantLinks: true}
-			it.epoch, it.seq = rows.Order(i)
-			change, err := rows.Change(i)
-			if err != nil {
-				it.die(proto.ReasonNotDecodable, err.Error())
-			}
-			it.change = change
-			now.items = append(now.items, it)
-			bytes += len(change.GetDocument())
-			if len(now.items) >= rebuildRows || bytes >= rebuildBytes {
+			var row lakeRow
+			row.epoch, row.seq = rows.Order(i)
+			row.change, row.err = rows.Change(i)
+			now.rows = append(now.rows, row)
+			bytes += len(row.change.GetDocument())
+			if len(now.rows) >= rebuildRows || bytes >= rebuildBytes {
 				if err := send(ctx, out, now); err != nil {
 					return err
 				}
-				now, bytes = cargo{items: make([]item, 0, rebuildRows)}, 0
+				now, bytes = cargo{rows: make([]lakeRow, 0, rebuildRows)}, 0
 			}
 		}
 		return nil
@@ -261,20 +270,20 @@ func (f *filler) read(ctx context.Context, scan func(func(lake.Chunk) error) ([]
 }
 
 func (f *filler) apply(ctx context.Context, c cargo) error {
-	p := c.parcel
-	defer p.release()
+	p, load := c.parcel, c.parcel.load.(*bronzeLoad)
+	defer load.release()
 	if !c.mark.IsZero() && !f.end.IsZero() {
-		p.batch.Watermark = watermarkOf(c.mark)
+		load.batch.Watermark = watermarkOf(c.mark)
 	}
 	if err := f.step("rebuild: apply"); err != nil {
 		return err
 	}
-	stats, err := f.bronze.Apply(ctx, p.batch)
+	stats, err := f.bronze.Apply(ctx, load.batch)
 	if err != nil {
 		return err
 	}
-	if dead := len(p.batch.DeadLetters); dead > 0 {
-		f.log.Warn().Int("rows", dead).Str("first", p.batch.DeadLetters[0].Reason).Msg("rows of the lake cannot be converted by this release; they stay in the lake")
+	if dead := len(load.batch.DeadLetters); dead > 0 {
+		f.log.Warn().Int("rows", dead).Str("first", load.batch.DeadLetters[0].Reason).Msg("rows of the lake cannot be converted by this release; they stay in the lake")
 	}
 	f.countIssues(p)
 	f.warehouse.update(func(d *DestinationStatus) {

@@ -46,7 +46,20 @@ func live(ctx context.Context, cfg config.Loaded) (*client, error) {
 		}
 		return nil, fmt.Errorf("reach the service (pid %d) at %s: %w", info.PID, url, err)
 	}
-	return &client{Client: connection, info: info}, nil
+	if held {
+		return &client{Client: connection, info: info}, nil
+	}
+	// A bus without a service behind it is no service.
+	asking, cancel := context.WithTimeout(ctx, dialWait)
+	defer cancel()
+	if _, err := connection.Request(asking, "status", nil); err != nil {
+		connection.Close()
+		if errors.Is(err, stream.ErrNoService) {
+			return nil, errNoService
+		}
+		return nil, fmt.Errorf("ask the service behind NATS_URL: %w", err)
+	}
+	return &client{Client: connection}, nil
 }
 
 // waitForAddress waits for a service that holds the lock but has not opened its bus yet.

@@ -76,7 +76,7 @@ func (c *Conn) Open(ctx context.Context) (err error) {
 		}
 	}()
 	if c.Embedded() {
-		srv, err := startServer(ctx, c.cfg, c.log)
+		srv, err := startServer(ctx, c.cfg, c.log, c.link.cut)
 		if err != nil {
 			return err
 		}

@@ -37,6 +37,9 @@ type ConsumerConfig struct {
 	MaxAckPending int
 	// AckWait is how long they may stay so; below 5 minutes it is 5 minutes.
 	AckWait time.Duration
+
+	// beat is how often the server gives a sign while it has nothing to send.
+	beat time.Duration
 }
 
 // Consumer hands out the stream's messages behind a place, in order, none twice and none left out. Fetch is for one
@@ -95,6 +98,9 @@ func consumerConfig(cfg ConsumerConfig) jetstream.ConsumerConfig {
 // OpenConsumer creates or updates a durable consumer and places it behind cfg.After. It returns ErrStreamChanged if
 // the stream ends before that.
 func (c *Conn) OpenConsumer(ctx context.Context, cfg ConsumerConfig) (*Consumer, error) {
+	if cfg.beat == 0 {
+		cfg.beat = pullBeat
+	}
 	if err := c.ensureStreams(ctx); err != nil {
 		return nil, fmt.Errorf("open consumer %s: %w", cfg.Name, err)
 	}

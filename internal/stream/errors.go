@@ -16,8 +16,8 @@ var (
 	// ErrNoJetStream is returned by Open for a server, or an account on it, without JetStream.
 	ErrNoJetStream = errors.New("JetStream is not enabled")
 
-	// ErrStore is returned by Open if the embedded server cannot use its directory: it cannot be written, or what
-	// it holds cannot be read.
+	// ErrStore is returned if the embedded server cannot use its directory: it cannot be written, or what it holds
+	// cannot be read. Fetch returns it for an external server too that holds what it cannot read.
 	ErrStore = errors.New("JetStream store cannot be used")
 
 	// ErrUnreachable is returned by Open if Config.ConnectWait passed without a connection.
@@ -110,7 +110,7 @@ func isTemporary(err error) bool {
 	}
 	for _, final := range []error{
 		nats.ErrMaxPayload, nats.ErrInvalidArg, nats.ErrBadSubject,
-		ErrClosed, ErrStreamChanged, ErrStreamConfig, ErrLaneReset, ErrNoMessage, ErrTooLarge, ErrBatch,
+		ErrClosed, ErrStore, ErrStreamChanged, ErrStreamConfig, ErrLaneReset, ErrNoMessage, ErrTooLarge, ErrBatch,
 	} {
 		if errors.Is(err, final) {
 			return false

@@ -53,6 +53,9 @@ func (k *Consumer) Fetch(ctx context.Context, limit FetchLimit) ([]Message, erro
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("consumer %s: %w", k.cfg.Name, ctx.Err())
 		}
+		if berr := k.conn.broken(); berr != nil {
+			return nil, fmt.Errorf("consumer %s: %w", k.cfg.Name, berr)
+		}
 		if err != nil && !isTemporary(err) && !isAbsent(err) {
 			return nil, fmt.Errorf("consumer %s: %w", k.cfg.Name, err)
 		}
@@ -108,7 +111,7 @@ func (c *Conn) settle(ctx context.Context) error {
 	return c.link.request(ctx, requestTimeout, func(ctx context.Context) error {
 		_, err := c.getMessage(ctx, proto.StreamName, messageRequest{Seq: math.MaxUint64})
 		if errors.Is(err, ErrNoMessage) {
-			return nil
+			return c.broken()
 		}
 		return err
 	})
@@ -193,7 +196,7 @@ func (k *Consumer) receive(ctx context.Context, linger <-chan time.Time, noWait 
 	if noWait {
 		return nil, over
 	}
-	p.silence.Reset(pullSilence)
+	p.silence.Reset(p.patience)
 	select {
 	case msg := <-p.inbox:
 		return msg, received
@@ -228,7 +231,7 @@ func (k *Consumer) take(ctx context.Context, msg *nats.Msg) (*delivery, error) {
 	if seq <= p.newest {
 		return nil, nil
 	}
-	p.newest = seq
+	p.newest, p.stuckAt = seq, 0
 	return &delivery{Msg: msg, seq: seq, number: number, time: at}, nil
 }
 
@@ -237,7 +240,9 @@ func (k *Consumer) sign(ctx context.Context, msg *nats.Msg) error {
 	p := &k.pull
 	status, text := msg.Header.Get("Status"), msg.Header.Get("Description")
 	switch {
-	case status == "100", text == "Batch Completed":
+	case status == "100":
+		return k.unreadable(ctx)
+	case text == "Batch Completed":
 		return nil
 	case status == "404", status == "408", strings.HasPrefix(text, "Message Size Exceeds"):
 		// The request ended; the next one is asked for.
@@ -250,4 +255,29 @@ func (k *Consumer) sign(ctx context.Context, msg *nats.Msg) error {
 		return err
 	}
 	return k.verify(ctx)
+}
+
+// unreadable is called when the server has sent nothing for a while. If it holds messages for us all the same, twice
+// in a row, it cannot read them: a damaged store, which it mentions in its own log only.
+func (k *Consumer) unreadable(ctx context.Context) error {
+	_, js, err := k.conn.clients()
+	if err != nil {
+		return err
+	}
+	consumer, err := js.Consumer(ctx, proto.StreamName, k.cfg.Name)
+	if err != nil {
+		// Whatever that is, the next sign or the silence after it tells.
+		return nil
+	}
+	p, info := &k.pull, consumer.CachedInfo()
+	if info.NumPending == 0 || info.NumAckPending >= info.Config.MaxAckPending || info.Paused {
+		p.stuckAt = 0
+		return nil
+	}
+	if at := info.Delivered.Stream + 1; p.stuckAt != at {
+		p.stuckAt = at
+		return nil
+	}
+	return fmt.Errorf("%w: the server holds %d messages from %d on and sends none%s; %s",
+		ErrStore, info.NumPending, p.stuckAt, k.conn.trouble(), storeRemedy)
 }

@@ -229,3 +229,41 @@ func TestDeploy(t *testing.T) {
 		t.Errorf("deploy: %v", err)
 	}
 }
+
+// TestCorruptMessages: a block of messages that cannot be read must not look like a stream without news.
+func TestCorruptMessages(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "jetstream")
+	c := New(Config{Dir: dir, Port: -1}, logs(t))
+	if err := c.Open(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	lane := openLane(t, c, LaneConfig{Lane: "a", Writer: "w"})
+	batch := changes("a", 0, 900)
+	for i := range batch {
+		batch[i].Data = document(10 << 10)
+	}
+	for range 2 {
+		publish(t, lane, batch)
+	}
+	closeConn(t, c)
+
+	block := filepath.Join(dir, "$G", "streams", proto.StreamName, "msgs", "1.blk")
+	data, err := os.ReadFile(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 500 {
+		data[len(data)/2+i] ^= 0xff
+	}
+	if err := os.WriteFile(block, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c = open(t, Config{Dir: dir, Port: -1})
+	k := openConsumer(t, c, ConsumerConfig{Name: proto.LakeConsumer, beat: 100 * time.Millisecond})
+	for err == nil {
+		_, err = k.Fetch(testContext(t), FetchLimit{})
+	}
+	if !errors.Is(err, ErrStore) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("fetch: %v", err)
+	}
+}

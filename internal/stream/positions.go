@@ -15,7 +15,7 @@ import (
 
 const (
 	// positionPage is how many positions are asked for at a time.
-	positionPage = 2000
+	positionPage = 5000
 	// scanIdle is when the server forgets a scan that we did not finish.
 	scanIdle = time.Minute
 )

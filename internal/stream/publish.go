@@ -84,7 +84,7 @@ func (l *Lane) check(messages []Outgoing) error {
 // publish does it; the lane's turn is held.
 func (l *Lane) publish(ctx context.Context, messages []Outgoing) (uint64, error) {
 	batch := l.conn.instance + "." + strconv.FormatUint(l.conn.batches.Add(1), 10)
-	if err := ctx.Err(); err != nil {
+	if err := errors.Join(ctx.Err(), l.conn.broken()); err != nil {
 		return 0, fmt.Errorf("publish to lane %s: %w", l.cfg.Lane, err)
 	}
 	pause := backoff{first: retryFirst, longest: retryLongest}
@@ -97,6 +97,10 @@ func (l *Lane) publish(ctx context.Context, messages []Outgoing) (uint64, error)
 		})
 		if err == nil {
 			return l.landed(seq), nil
+		}
+		if berr := l.conn.broken(); berr != nil {
+			l.failure = berr
+			return 0, fmt.Errorf("publish to lane %s: %w", l.cfg.Lane, berr)
 		}
 		if !isFenced(err) && !isTemporary(err) && ctx.Err() == nil {
 			return 0, fmt.Errorf("publish to lane %s: %w", l.cfg.Lane, err)

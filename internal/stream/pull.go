@@ -19,8 +19,6 @@ const (
 	// is still there.
 	pullExpires = 30 * time.Second
 	pullBeat    = 5 * time.Second
-	// pullSilence without a message or a beat means that request or server is gone.
-	pullSilence = 5 * pullBeat / 2
 	// pullSlack is room for the server's signs beside a request's messages.
 	pullSlack = 64
 )
@@ -40,7 +38,11 @@ type pull struct {
 	seen, newest uint64
 	// renewed is closed when the connection that the placement belongs to is lost and regained.
 	renewed <-chan struct{}
-	silence *time.Timer
+	// silence of this length, without a message or a beat, means that request or server is gone.
+	patience time.Duration
+	silence  *time.Timer
+	// stuckAt is the sequence that the server had for us, and did not send, when it last gave a sign; 0: none.
+	stuckAt uint64
 }
 
 // delivery is a message from the server with what its acknowledgement subject says about it.
@@ -58,7 +60,7 @@ func (p *pull) start(nc *nats.Conn, cfg ConsumerConfig, after uint64, bytes int,
 		Batch    int           `json:"batch"`
 		MaxBytes int           `json:"max_bytes"`
 		Beat     time.Duration `json:"idle_heartbeat"`
-	}{pullExpires, batch, bytes, pullBeat})
+	}{pullExpires, batch, bytes, cfg.beat})
 	if err != nil {
 		return err
 	}
@@ -68,10 +70,10 @@ func (p *pull) start(nc *nats.Conn, cfg ConsumerConfig, after uint64, bytes int,
 		return fmt.Errorf("subscribe: %w", err)
 	}
 	if p.silence == nil {
-		p.silence = time.NewTimer(pullSilence)
+		p.silence = time.NewTimer(time.Hour)
 	}
 	*p = pull{
-		nc: nc, sub: sub, inbox: inbox, request: request, batch: batch, newest: after, renewed: renewed, silence: p.silence,
+		nc: nc, sub: sub, inbox: inbox, request: request, batch: batch, newest: after, renewed: renewed, silence: p.silence, patience: 5 * cfg.beat / 2,
 		subject: jetstream.DefaultAPIPrefix + "CONSUMER.MSG.NEXT." + proto.StreamName + "." + cfg.Name,
 	}
 	return nil

@@ -65,9 +65,18 @@ func (c *Conn) retry(ctx context.Context, what string, fn func(context.Context) 
 	}
 }
 
-// pause waits before the next attempt at what, visibly.
+// pause waits before the next attempt at what, visibly. It returns an error if there can be no next one: ctx's, or that
+// of an embedded server that is broken.
 func (c *Conn) pause(ctx context.Context, b *backoff, renewed <-chan struct{}, what string, cause error) error {
+	if err := c.broken(); err != nil {
+		return err
+	}
 	delay := b.delay()
-	c.log.Warn().Err(cause).Str("doing", what).Int("attempt", b.attempts).Dur("retry_in", delay).Msg("stream does not answer as it should, trying again")
+	event := c.log.Warn().Err(cause).Str("doing", what).Int("attempt", b.attempts).Dur("retry_in", delay)
+	if code := apiCode(cause); code == codeNoResources || code == codeNoStorage {
+		event.Msg("the NATS server's storage is full: make room on its disk, or lower STREAM_MAX_BYTES; trying again")
+	} else {
+		event.Msg("stream does not answer as it should, trying again")
+	}
 	return wait(ctx, delay, renewed)
 }

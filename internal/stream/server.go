@@ -40,8 +40,8 @@ type embedded struct {
 }
 
 // startServer starts a server on loopback that keeps its data in cfg.Dir and syncs every batch to the disk before it
-// acknowledges it.
-func startServer(ctx context.Context, cfg Config, log zerolog.Logger) (*embedded, error) {
+// acknowledges it. broken is called when it can write no longer.
+func startServer(ctx context.Context, cfg Config, log zerolog.Logger, broken func()) (*embedded, error) {
 	dir, err := filepath.Abs(cfg.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("%w: directory %s: %w", ErrStore, cfg.Dir, err)
@@ -69,7 +69,7 @@ func startServer(ctx context.Context, cfg Config, log zerolog.Logger) (*embedded
 	if err != nil {
 		return nil, fmt.Errorf("set up embedded NATS server: %w", err)
 	}
-	e := &embedded{ns: ns, log: newServerLog(log), dir: dir, had: streamFolders(dir)}
+	e := &embedded{ns: ns, log: newServerLog(log, broken), dir: dir, had: streamFolders(dir)}
 	ns.SetLoggerV2(e.log, false, false, false)
 	go ns.Start()
 	for !ns.ReadyForConnections(50 * time.Millisecond) {
@@ -148,6 +148,33 @@ func streamFolders(dir string) map[string]string {
 	return found
 }
 
+// trouble is what the embedded server last complained of, in brackets, with its directory; empty for an external one.
+func (c *Conn) trouble() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.server == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (directory %s: %s)", c.server.dir, c.server.log.lastTrouble())
+}
+
+// broken is the error of an embedded server that could not write: it answers no publish any more until it is started
+// again, even if there is room by then. Nil for an external server, which says nothing of the kind.
+func (c *Conn) broken() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.server == nil {
+		return nil
+	}
+	log := c.server.log
+	log.mu.Lock()
+	defer log.mu.Unlock()
+	if log.writeError == "" {
+		return nil
+	}
+	return fmt.Errorf("%w: directory %s: %s; make room or mend the disk, then start again: nothing acknowledged is lost", ErrStore, c.server.dir, log.writeError)
+}
+
 // checkStore compares what the embedded server restored with what lay on the disk. The server starts without a stream
 // that it cannot read, and may even remove it; creating an empty one in its place would lose it silently.
 func (c *Conn) checkStore(ctx context.Context) error {
@@ -175,12 +202,16 @@ type serverLog struct {
 	log   zerolog.Logger
 	fatal chan string
 
-	mu      sync.Mutex
-	trouble string
+	// broken is called when the server logs that it can write no longer.
+	broken func()
+
+	mu         sync.Mutex
+	trouble    string
+	writeError string
 }
 
-func newServerLog(log zerolog.Logger) *serverLog {
-	return &serverLog{log: log.With().Str("server", "nats").Logger(), fatal: make(chan string, 1)}
+func newServerLog(log zerolog.Logger, broken func()) *serverLog {
+	return &serverLog{log: log.With().Str("server", "nats").Logger(), fatal: make(chan string, 1), broken: broken}
 }
 
 func (l *serverLog) keep(line string) {
@@ -214,8 +245,15 @@ func (l *serverLog) Warnf(format string, v ...any) {
 
 // Errorf implements server.Logger.
 func (l *serverLog) Errorf(format string, v ...any) {
-	l.keep(fmt.Sprintf(format, v...))
-	l.log.Error().Msgf(format, v...)
+	line := fmt.Sprintf(format, v...)
+	l.keep(line)
+	l.log.Error().Msg(line)
+	if strings.Contains(line, "critical write error") {
+		l.mu.Lock()
+		l.writeError = line
+		l.mu.Unlock()
+		l.broken()
+	}
 }
 
 // Fatalf implements server.Logger. The server expects the process to end here; whoever started it is told instead.

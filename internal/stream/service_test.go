@@ -16,7 +16,9 @@ func TestService(t *testing.T) {
 	ctx := testContext(t)
 	slow := make(chan struct{})
 	stop, err := c.Serve(ctx, []Endpoint{
-		{Name: "status", Handle: func(_ context.Context, body []byte) ([]byte, error) { return append([]byte(`{"got":`), append(body, '}')...), nil }},
+		{Name: "status", Handle: func(_ context.Context, body []byte) ([]byte, error) {
+			return append([]byte(`{"got":`), append(body, '}')...), nil
+		}},
 		{Name: "query", Handle: func(context.Context, []byte) ([]byte, error) { return nil, errors.New("no such table: ü\nof 2 lines") }},
 		{Name: "huge", Handle: func(context.Context, []byte) ([]byte, error) { return make([]byte, 40<<20), nil }},
 		{Name: "slow", Handle: func(ctx context.Context, _ []byte) ([]byte, error) {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strconv"
@@ -18,6 +19,7 @@ import (
 
 	"claude-analytics/internal/document"
 	"claude-analytics/internal/warehouse"
+	"claude-analytics/modeler"
 	"claude-analytics/proto"
 )
 
@@ -70,8 +72,13 @@ func transcript(path string, data []byte, seq uint64) ([]bronzeDocument, error) 
 	return out, nil
 }
 
-// open opens a new warehouse.
-func open(t *testing.T) *warehouse.DB {
+// workshop is a warehouse and its modeler. Cases take turns in one, since the modeler's first look at the models is dear.
+type workshop struct {
+	db      *warehouse.DB
+	modeler *modeler.Modeler
+}
+
+func newWorkshop(t *testing.T) *workshop {
 	t.Helper()
 	db := warehouse.New(warehouse.Config{Path: filepath.Join(t.TempDir(), "analytics.duckdb"), Threads: 2}, zerolog.Nop())
 	if err := db.Open(t.Context()); err != nil {
@@ -82,7 +89,20 @@ func open(t *testing.T) *warehouse.DB {
 			t.Error(err)
 		}
 	})
-	return db
+	return &workshop{db, modeler.New(modeler.Config{ProjectFS: os.DirFS("../models")}, db, zerolog.Nop(), nil)}
+}
+
+// clear empties bronze and makes the modeler forget it, so that the next refresh builds everything.
+func (w *workshop) clear(t *testing.T) {
+	t.Helper()
+	err := w.db.Write(t.Context(), "clear", func(ctx context.Context, tx *warehouse.Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM raw.conversations; DELETE FROM raw.content_blocks; DELETE FROM raw.link_keys;
+			DELETE FROM meta.changed_keys; DROP TABLE IF EXISTS meta.refresh_state`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // insert stores documents as one applied batch: rows, blocks, link keys, changed keys.

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 	"golang.org/x/tools/txtar"
 
 	"claude-analytics/internal/warehouse"
@@ -28,15 +27,19 @@ func TestCases(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no cases", err)
 	}
+	workshops := make(chan *workshop, 2)
+	for range cap(workshops) {
+		workshops <- newWorkshop(t)
+	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
-			runCase(t, file)
+			runCase(t, file, workshops)
 		})
 	}
 }
 
-func runCase(t *testing.T, file string) {
+func runCase(t *testing.T, file string, workshops chan *workshop) {
 	archive, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -64,18 +67,19 @@ func runCase(t *testing.T, file string) {
 	for i := range documents {
 		documents[i].row.Seq = int64(i + 1)
 	}
-	db := open(t)
-	m := modeler.New(modeler.Config{ProjectFS: os.DirFS("../models")}, db, zerolog.Nop(), nil)
+	w := <-workshops
+	defer func() { workshops <- w }()
+	w.clear(t)
 	half := len(documents) / 2
 	for batch, portion := range [][]bronzeDocument{documents[:half], documents[half:]} {
-		if err := insert(t.Context(), db, batch+1, portion); err != nil {
+		if err := insert(t.Context(), w.db, batch+1, portion); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := m.Refresh(t.Context(), modeler.Options{}); err != nil {
+		if _, err := w.modeler.Refresh(t.Context(), modeler.Options{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	got := answers(t, db, string(want.Data))
+	got := answers(t, w.db, string(want.Data))
 	if *update && got != string(want.Data) {
 		want.Data = []byte(got)
 		if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
@@ -85,11 +89,11 @@ func runCase(t *testing.T, file string) {
 		t.Errorf("the models say otherwise:\n%s", difference(string(want.Data), got))
 	}
 
-	refreshed := contents(t, db)
-	if _, err := m.Refresh(t.Context(), modeler.Options{Full: true}); err != nil {
+	refreshed := contents(t, w.db)
+	if _, err := w.modeler.Refresh(t.Context(), modeler.Options{Full: true}); err != nil {
 		t.Fatal(err)
 	}
-	if rebuilt := contents(t, db); rebuilt != refreshed {
+	if rebuilt := contents(t, w.db); rebuilt != refreshed {
 		t.Errorf("a rebuild makes other tables:\n%s", difference(refreshed, rebuilt))
 	}
 }

@@ -45,19 +45,14 @@ func newPlan(batch *Batch, mirror bool, hash func(source, id string) uint64) (*p
 	at := make(map[rowKey]int32, columns.n)
 	for i := range columns.n {
 		key := rowKey{columns.source.Value(i), columns.id.Value(i)}
-		event := touch{rowKey: key, order: columns.order(i), row: int32(i)}
-		if first, known := at[key]; !known {
-			event.hash = p.hash(key.source, key.id)
-			at[key] = int32(len(p.touched))
-			p.touched = append(p.touched, event)
-		} else {
-			p.touched[first].advance(event)
-		}
-		p.hashes[i] = p.touched[at[key]].hash
+		p.hashes[i] = p.note(at, touch{rowKey: key, order: columns.order(i), row: int32(i)})
 	}
 	if mirror {
-		p.addDeletes(at)
-		p.addDrops()
+		for i := range batch.Deletes {
+			deleted := &batch.Deletes[i]
+			p.note(at, touch{rowKey: rowKey{deleted.Source, deleted.ID}, order: deleted.Order, row: -1, deleted: deleted})
+		}
+		p.noteDrops()
 	}
 	for i := range p.touched {
 		if row := p.touched[i].row; row >= 0 {
@@ -68,30 +63,23 @@ func newPlan(batch *Batch, mirror bool, hash func(source, id string) uint64) (*p
 	return p, nil
 }
 
-// advance takes the event if it is not older than what is there.
-func (t *touch) advance(event touch) {
-	if !event.order.Less(t.order) {
-		event.hash = t.hash
-		*t = event
+// note keeps the event if it is not older than what is known of its key, and returns the key's hash.
+func (p *plan) note(at map[rowKey]int32, event touch) uint64 {
+	i, known := at[event.rowKey]
+	if !known {
+		event.hash = p.hash(event.source, event.id)
+		at[event.rowKey] = int32(len(p.touched))
+		p.touched = append(p.touched, event)
+		return event.hash
 	}
+	event.hash = p.touched[i].hash
+	if !event.order.Less(p.touched[i].order) {
+		p.touched[i] = event
+	}
+	return event.hash
 }
 
-func (p *plan) addDeletes(at map[rowKey]int32) {
-	for i := range p.batch.Deletes {
-		deleted := &p.batch.Deletes[i]
-		key := rowKey{deleted.Source, deleted.ID}
-		event := touch{rowKey: key, order: deleted.Order, row: -1, deleted: deleted}
-		if first, known := at[key]; !known {
-			event.hash = p.hash(key.source, key.id)
-			at[key] = int32(len(p.touched))
-			p.touched = append(p.touched, event)
-		} else {
-			p.touched[first].advance(event)
-		}
-	}
-}
-
-func (p *plan) addDrops() {
+func (p *plan) noteDrops() {
 	for _, drop := range p.batch.Drops {
 		same := slices.IndexFunc(p.drops, func(d Drop) bool { return d.Source == drop.Source && d.Namespace == drop.Namespace })
 		switch {
@@ -112,7 +100,7 @@ func (p *plan) strike(t *touch) {
 	t.row, t.deleted = -1, nil
 }
 
-// gone says whether neither a row nor a delete is left of it.
+// struck says that neither a row nor a delete is left of it.
 func (t *touch) struck() bool { return t.row < 0 && t.deleted == nil }
 
 // strikeDropped takes out the rows that a dropped namespace held, whether it was dropped in this batch or before.

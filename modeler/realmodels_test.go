@@ -1,0 +1,227 @@
+package modeler_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"claude-analytics/internal/document"
+	"claude-analytics/internal/warehouse"
+	"claude-analytics/modeler"
+	"claude-analytics/modeler/project"
+	"claude-analytics/proto"
+)
+
+// The program's own models hold what a rebuild gives, whatever happened to bronze and whenever it was refreshed.
+func TestModelsIncrementalEqualsFull(t *testing.T) {
+	p, err := project.Load(modeler.Models(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := openWarehouse(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		b := emptyBronze(t, db)
+		refresh := func(opts modeler.Options, chunk int64) {
+			m := newModeler(db, modeler.Config{ProjectFS: modeler.Models(), Chunk: chunk})
+			if _, err := m.Refresh(context.Background(), opts); err != nil {
+				rt.Fatalf("refresh: %v", err)
+			}
+		}
+		for range rapid.IntRange(1, 5).Draw(rt, "steps") {
+			var records []record
+			seen := map[string]bool{}
+			for range rapid.IntRange(1, 6).Draw(rt, "records") {
+				r := drawRecord(rt)
+				if !seen[r.id] {
+					records = append(records, r)
+				}
+				seen[r.id] = true
+			}
+			b.applyRecords(t, records)
+			if rapid.IntRange(0, 2).Draw(rt, "refresh") > 0 {
+				refresh(modeler.Options{}, rapid.SampledFrom([]int64{0, 0, 3}).Draw(rt, "chunk"))
+			}
+		}
+		refresh(modeler.Options{}, 0)
+		checkEqualsFull(rt, t, b, p, modeler.Models())
+	})
+}
+
+// record is one document of a transcript, or, with deleted, its end.
+type record struct {
+	id      string
+	deleted bool
+	object  map[string]any
+}
+
+// drawRecord draws from few values of everything, so that records meet: copies over sessions, repeated responses, results
+// before their calls, midnight.
+func drawRecord(rt *rapid.T) record {
+	pick := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(rt, label) }
+	number := func(label string, most int) int { return rapid.IntRange(0, most).Draw(rt, label) }
+	r := record{id: fmt.Sprintf("%024x", number("id", 15)), deleted: number("delete", 7) == 0}
+	if r.deleted {
+		return r
+	}
+	minute := rapid.SampledFrom([]int{0, 1, 2, 7, 1439, 1440, 1441, 2900}).Draw(rt, "minute")
+	o := map[string]any{
+		"type": "user", "uuid": "u" + strconv.Itoa(number("uuid", 7)), "sessionId": pick("session", "a", "b", "c", "d"),
+		"timestamp": time.Date(2026, 2, 1, 0, minute, number("second", 3), 0, time.UTC).Format(time.RFC3339),
+		"projectId": pick("project", "-p", "-q"), "cwd": pick("cwd", "/p", "/q", "/p/.worktrees/x"),
+	}
+	call := pick("call", "t1", "t2", "t3")
+	switch pick("kind", "prompt", "prompt", "result", "answer", "answer", "use", "use", "system", "title", "nested", "queued", "none") {
+	case "prompt":
+		o["message"] = map[string]any{"role": "user", "content": pick("text", "fix the bug", "add a feature", "ok", "[Request interrupted by user]", "")}
+	case "result":
+		o["message"] = map[string]any{"role": "user", "content": []any{map[string]any{
+			"type": "tool_result", "tool_use_id": call, "is_error": number("is_error", 1) == 1, "content": pick("output", "ok", "timed out", "User rejected"),
+		}}}
+		o["toolUseResult"] = map[string]any{"durationMs": number("duration", 3) * 100}
+	case "answer", "use":
+		o["type"] = "assistant"
+		o["message"] = drawResponse(rt, call)
+	case "system":
+		o["type"], o["subtype"] = "system", "turn_duration"
+	case "title":
+		r.object = map[string]any{"type": "summary", "summary": "A title", "sessionId": o["sessionId"]}
+		return r
+	case "nested":
+		o["type"], o["parentToolUseID"] = "progress", call
+		o["data"] = map[string]any{"type": "agent_progress", "agentId": "ag", "message": map[string]any{
+			"type": "assistant", "timestamp": o["timestamp"], "message": drawResponse(rt, call),
+		}}
+	case "queued":
+		o["type"] = "attachment"
+		o["attachment"] = map[string]any{"type": "queued_command", "prompt": "and then this", "commandMode": "prompt"}
+	case "none":
+		delete(o, "sessionId")
+		delete(o, "projectId")
+		o["message"] = map[string]any{"role": "user", "content": "lost"}
+	}
+	if number("sidechain", 4) == 0 {
+		o["isSidechain"], o["agentId"] = true, "ag"
+	}
+	r.object = o
+	return r
+}
+
+func drawResponse(rt *rapid.T, call string) map[string]any {
+	var block map[string]any
+	switch rapid.IntRange(0, 2).Draw(rt, "block") {
+	case 0:
+		block = map[string]any{"type": "text", "text": "Done. See http://example.com?"}
+	case 1:
+		block = map[string]any{"type": "tool_use", "id": call, "name": rapid.SampledFrom([]string{"Read", "Bash", "mcp__x__y"}).Draw(rt, "tool"), "input": map[string]any{"file_path": "/p/a.go"}}
+	default:
+		block = map[string]any{"type": "thinking", "thinking": "hm"}
+	}
+	return map[string]any{
+		"id": "m" + strconv.Itoa(rapid.IntRange(0, 3).Draw(rt, "message id")), "role": "assistant",
+		"model": rapid.SampledFrom([]string{"claude-opus-4-6", "<synthetic>"}).Draw(rt, "model"), "content": []any{block},
+		"usage": map[string]any{"input_tokens": 3, "output_tokens": rapid.IntRange(0, 3).Draw(rt, "output")},
+	}
+}
+
+// applyRecords stores one batch as the sink would.
+func (b *bronze) applyRecords(t testing.TB, records []record) {
+	t.Helper()
+	b.batch++
+	err := b.db.Write(context.Background(), "test", func(ctx context.Context, tx *warehouse.Tx) error {
+		for i, r := range records {
+			touched := "INSERT INTO meta.changed_keys SELECT ?, coalesce(session_id, ''), date FROM raw.conversations WHERE _id = ?"
+			if _, err := tx.Exec(ctx, touched, b.batch, r.id); err != nil {
+				return err
+			}
+			for _, table := range []string{"raw.conversations", "raw.content_blocks"} {
+				if _, err := tx.Exec(ctx, "DELETE FROM "+table+" WHERE _id = ?", r.id); err != nil {
+					return err
+				}
+			}
+			if r.deleted {
+				continue
+			}
+			if err := b.insertRecord(ctx, tx, r, uint64(b.batch)*100+uint64(i)); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(ctx, touched, b.batch, r.id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *bronze) insertRecord(ctx context.Context, tx *warehouse.Tx, r record, seq uint64) error {
+	object, err := json.Marshal(r.object)
+	if err != nil {
+		return err
+	}
+	at := time.Date(2026, 3, 1, 0, 0, int(seq), 0, time.UTC)
+	raw, err := document.FromJSON(nil, object, document.Extra{IngestedAt: at})
+	if err != nil {
+		return err
+	}
+	row, blocks, err := document.Convert(&proto.Change{
+		Version: proto.Version, Source: "s", Id: r.id, Namespace: "n", Document: raw, ExtractedAtMicros: at.UnixMicro(),
+	}, 1, seq)
+	if err != nil {
+		return err
+	}
+	row.DocRaw = nil
+	if err := insertFields(ctx, tx, "raw.conversations", row, r.id); err != nil {
+		return err
+	}
+	for _, block := range blocks {
+		if err := insertFields(ctx, tx, "raw.content_blocks", block, r.id); err != nil {
+			return err
+		}
+	}
+	for _, key := range document.LinkKeys(&row, blocks) {
+		if _, err := tx.Exec(ctx, "INSERT INTO raw.link_keys VALUES (?, ?::UBIGINT, ?)", b.batch, strconv.FormatUint(key, 10), row.SessionID.V); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insertFields inserts a struct whose fields name their columns.
+func insertFields(ctx context.Context, tx *warehouse.Tx, table string, row any, id string) error {
+	names, marks, values := []string{`"_key"`}, []string{"hash(?)"}, []any{id}
+	v := reflect.ValueOf(row)
+	for i := range v.NumField() {
+		name := v.Type().Field(i).Tag.Get("col")
+		if name == "" || name == "-" {
+			continue
+		}
+		field := v.Field(i)
+		if field.Kind() == reflect.Struct && field.NumField() == 2 && field.Type().Field(1).Name == "Valid" {
+			if !field.Field(1).Bool() {
+				continue
+			}
+			field = field.Field(0)
+		}
+		value := field.Interface()
+		switch x := value.(type) {
+		case document.Timestamp:
+			value = x.Time()
+		case document.Date:
+			value = x.String()
+		case []byte:
+			continue
+		}
+		names, marks, values = append(names, project.Quote(name)), append(marks, "?"), append(values, value)
+	}
+	_, err := tx.Exec(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table, strings.Join(names, ", "), strings.Join(marks, ", ")), values...)
+	return err
+}
