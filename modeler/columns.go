@@ -2,6 +2,8 @@ package modeler
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -14,71 +16,72 @@ import (
 // columnCache remembers, for one project in one process, what DuckDB said about columns: asking takes milliseconds a
 // model, and the answer changes with the text and with the program's version only.
 type columnCache struct {
-	checked map[string]bool     // nodes (with their hash) whose stored columns are those of their query
-	sources map[string][]string // source (with all hashes) → columns that some model reads
+	sources map[string][]string // source (with its columns and all hashes) → columns that some model reads
 	nodes   map[string][]warehouse.Column
+	bronze  map[*project.Source]string // columns of a source, as one text
 }
 
 func newColumnCache() *columnCache {
-	return &columnCache{checked: map[string]bool{}, sources: map[string][]string{}, nodes: map[string][]warehouse.Column{}}
+	return &columnCache{sources: map[string][]string{}, nodes: map[string][]warehouse.Column{}, bronze: map[*project.Source]string{}}
 }
 
-// of lists a stored model's columns. While its hash stands and it is not rebuilt they do not change.
+// of lists a stored model's columns. They are those of its query as long as its hash stands.
 func (c *columnCache) of(ctx context.Context, r *run, n *project.Node) ([]warehouse.Column, error) {
-	key := n.Name + n.Hash
-	if columns, ok := c.nodes[key]; ok && c.checked[key] {
+	key := r.hashes[n]
+	if columns, ok := c.nodes[key]; ok && !r.rebuild[n] {
 		return columns, nil
 	}
 	columns, err := r.tx.Columns(ctx, n.Schema, n.Name)
-	if err == nil {
+	if err == nil && !r.rebuild[n] {
 		c.nodes[key] = columns
 	}
 	return columns, err
 }
 
-// check marks for rebuilding each table whose columns are not those of its query any more: something upstream that is
-// not part of the project, mostly bronze, has got a column.
-func (c *columnCache) check(ctx context.Context, r *run, nodes []*project.Node) error {
-	for _, n := range nodes {
-		key := n.Name + n.Hash
-		if r.rebuild[n] || n.Materialized == project.Seed || c.checked[key] {
-			continue
+// hashes gives each node its hash, and with it the columns of the sources below it: a star in a model's text takes in a
+// column that a new release adds to bronze.
+func (c *columnCache) hashes(ctx context.Context, r *run) (map[*project.Node]string, error) {
+	out, sources := map[*project.Node]string{}, map[*project.Node]map[*project.Source]bool{}
+	for _, n := range r.project.Nodes {
+		below := map[*project.Source]bool{}
+		for _, s := range n.Sources {
+			below[s] = true
 		}
-		compiled, err := n.Compile(project.Names{})
-		if err != nil {
-			return err
+		for _, up := range n.Refs {
+			for s := range sources[up] {
+				below[s] = true
+			}
 		}
-		want, err := r.tx.Describe(ctx, compiled.SQL)
-		if err != nil {
-			continue // something upstream is missing or broken; building it says so
+		sources[n] = below
+		h := sha256.New()
+		fmt.Fprintln(h, n.Hash)
+		for _, s := range r.project.Sources {
+			if !below[s] {
+				continue
+			}
+			text, ok := c.bronze[s]
+			if !ok {
+				columns, err := r.tx.Columns(ctx, s.Schema, s.Identifier)
+				if err != nil {
+					return nil, err
+				}
+				text = fmt.Sprint(columns)
+				if len(columns) > 0 {
+					c.bronze[s] = text
+				}
+			}
+			fmt.Fprintln(h, s.Key(), text)
 		}
-		have, err := r.tx.Columns(ctx, n.Schema, n.Name)
-		if err != nil {
-			return err
-		}
-		if !sameColumns(want, have) {
-			r.rebuild[n] = true
-			continue
-		}
-		c.checked[key] = true
+		out[n] = hex.EncodeToString(h.Sum(nil))[:32]
 	}
-	return nil
+	return out, nil
 }
 
-func sameColumns(a, b []warehouse.Column) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		// A query's column of nothing but NULL has no type; stored it has one.
-		if a[i].Name != b[i].Name || (a[i].Type != b[i].Type && a[i].Type != `"NULL"`) {
-			return false
-		}
-	}
-	return true
-}
-
-var word = regexp.MustCompile(`\w+`)
+var (
+	word = regexp.MustCompile(`\w+`)
+	// star is one that stands for columns, not for a product.
+	star = regexp.MustCompile(`(?i)\*\s*(from\b|exclude\b|replace\b|rename\b|like\b|,|\)|$)|\bcolumns\s*\(`)
+)
 
 // needed is the select list for a copy of a source: columns that no model reads become NULL, so that wide ones (the
 // whole document) are not copied for nothing. A column counts as read if its name stands in the text of a model that
@@ -86,10 +89,8 @@ var word = regexp.MustCompile(`\w+`)
 func (c *columnCache) needed(ctx context.Context, r *run, s *project.Source, columns []warehouse.Column) (string, error) {
 	key := s.Key()
 	for _, n := range r.project.Nodes {
-		key += n.Hash
+		key += r.hashes[n]
 	}
-	// With another program's bronze the columns differ; the hashes need not.
-	key += fmt.Sprint(columns)
 	names, ok := c.sources[key]
 	if !ok {
 		var err error
@@ -131,7 +132,7 @@ func (r *run) readColumns(ctx context.Context, s *project.Source, columns []ware
 		for _, w := range word.FindAllString(compiled.SQL, -1) {
 			read[strings.ToLower(w)] = true
 		}
-		if !strings.Contains(compiled.SQL, "*") && !strings.Contains(strings.ToLower(compiled.SQL), "columns") {
+		if !star.MatchString(strings.ReplaceAll(compiled.SQL, "count(*)", "")) {
 			continue
 		}
 		if !r.explain(ctx, compiled.SQL, s.Identifier, read) {

@@ -111,6 +111,9 @@ func (r *run) replaceKeys(ctx context.Context, n *project.Node, keys *keySet) (i
 			}
 			return 0, &ModelError{Model: n.Name, File: n.File, Err: fmt.Errorf("it is refreshed by %s, and %s has no such column", n.RefreshBy, up.Name)}
 		}
+		if err := r.dropTemps(ctx, []*project.Node{up}); err != nil {
+			return 0, err
+		}
 		if err := r.exec(ctx, "restrict "+up.Name, fmt.Sprintf("CREATE TEMP VIEW %s AS SELECT * FROM %s WHERE %s",
 			project.Quote(up.Name), up.Relation(), keys.where(column))); err != nil {
 			return 0, err
@@ -150,7 +153,7 @@ func (r *run) replaceKeys(ctx context.Context, n *project.Node, keys *keySet) (i
 			return 0, err
 		}
 	}
-	return rows, r.exec(ctx, "drop temporary table", "DROP TABLE "+temp(n.Name))
+	return rows, nil
 }
 
 // checkKeys refuses rows of values that were not asked for: they would stand beside those that are already there.

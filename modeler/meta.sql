@@ -25,8 +25,8 @@ CREATE TABLE IF NOT EXISTS meta.refresh_state (
     refreshed_at       TIMESTAMPTZ NOT NULL
 );
 
--- What each model was built from. hash covers its compiled text, its configuration and everything upstream: a model
--- whose hash differs is rebuilt from all documents.
+-- What each model was built from. hash covers its compiled text, its configuration and everything upstream, down
+-- to the columns of bronze: a model hash differs is rebuilt from all documents.
 CREATE TABLE IF NOT EXISTS meta.models (
     name               VARCHAR NOT NULL,
     schema             VARCHAR NOT NULL,

@@ -114,9 +114,10 @@ type Modeler struct {
 	log     zerolog.Logger
 	metrics metrics
 
-	turn    chan struct{} // held by the refresh that runs
-	project *project.Project
-	columns *columnCache
+	turn      chan struct{} // held by the refresh that runs
+	project   *project.Project
+	columns   *columnCache
+	metaReady bool
 
 	mu     sync.Mutex
 	status Status
@@ -228,6 +229,7 @@ func (m *Modeler) refresh(ctx context.Context, opts Options) (Result, error) {
 		}
 		err = m.db.Write(ctx, "refresh", attempt)
 	}
+	m.metaReady = err == nil // a rebuild of the warehouse may have begun a new file
 	return result, err
 }
 
@@ -244,12 +246,12 @@ func (m *Modeler) load(opts Options) (*project.Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.project = p
+	m.project, m.columns = p, newColumnCache()
 	return p, nil
 }
 
 func (m *Modeler) newRun(p *project.Project, tx *warehouse.Tx, opts Options) *run {
-	return &run{project: p, tx: tx, columns: m.columns, opts: opts, chunk: m.cfg.Chunk}
+	return &run{project: p, tx: tx, columns: m.columns, opts: opts, chunk: m.cfg.Chunk, metaReady: m.metaReady}
 }
 
 func (r *run) result() Result {

@@ -13,7 +13,7 @@ import (
 var errPrebuild = errors.New("session models must be built beside the transaction")
 
 // plan decides which nodes are computed from everything: those that were never built, whose text or configuration (or
-// anything upstream) changed, that someone dropped, or whose columns are no longer those of their query.
+// anything upstream, down to bronze's columns) changed, and those that someone dropped.
 func (r *run) plan(ctx context.Context) error {
 	nodes, err := r.project.Select(r.opts.Select, r.opts.Exclude)
 	if err != nil {
@@ -27,6 +27,9 @@ func (r *run) plan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.hashes, err = r.columns.hashes(ctx, r); err != nil {
+		return err
+	}
 	there := map[string]warehouse.Table{}
 	for _, t := range tables {
 		there[t.Schema+"."+t.Name] = t
@@ -35,7 +38,7 @@ func (r *run) plan(ctx context.Context) error {
 		built, known := r.built[n.Name]
 		table, exists := there[n.Schema+"."+n.Name]
 		wrongKind := exists && table.View == n.HasTable()
-		if exists && known && !wrongKind && built.hash == n.Hash && !built.stale && !r.opts.Full {
+		if exists && known && !wrongKind && built.hash == r.hashes[n] && !built.stale && !r.opts.Full {
 			continue
 		}
 		if r.ahead != nil && r.ahead.nodes[n] {
@@ -47,9 +50,6 @@ func (r *run) plan(ctx context.Context) error {
 				return err
 			}
 		}
-	}
-	if err := r.columns.check(ctx, r, nodes); err != nil {
-		return err
 	}
 	if err := r.createSchemas(ctx, nodes); err != nil {
 		return err

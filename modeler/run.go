@@ -21,10 +21,13 @@ type run struct {
 	columns *columnCache
 	opts    Options
 	chunk   int64
+	// metaReady is whether a refresh of this process has created the tables of meta.sql.
+	metaReady bool
 
 	selected map[*project.Node]bool
 	rebuild  map[*project.Node]bool // to be computed from everything
 	built    map[string]builtModel
+	hashes   map[*project.Node]string
 	// ahead are the session models that were built from everything beside this transaction; nil: none.
 	ahead *prebuilt
 

@@ -16,6 +16,11 @@ func (r *run) refreshSessions(ctx context.Context) error {
 		if err := r.computeSessions(ctx, full, false, r.replaceTable); err != nil {
 			return err
 		}
+		if len(changed) > 0 && r.sessions > 0 { // the names are needed again
+			if err := r.dropTemps(ctx, r.sessionAncestors(full)); err != nil {
+				return err
+			}
+		}
 		if err := r.noteFreshness(ctx, documents); err != nil {
 			return err
 		}
@@ -65,7 +70,7 @@ func (r *run) computeSessions(ctx context.Context, wanted []*project.Node, scope
 			return err
 		}
 	}
-	return r.dropTemps(ctx, nodes, scoped)
+	return nil
 }
 
 // sessionAncestors are the given models and every session node they are computed from, in order.
@@ -107,27 +112,11 @@ func (r *run) checkSessions(ctx context.Context, n *project.Node) error {
 	return nil
 }
 
-// dropTemps frees the names for what follows.
-func (r *run) dropTemps(ctx context.Context, nodes []*project.Node, scoped bool) error {
-	done := map[string]bool{}
-	drop := func(name string) error {
-		if done[name] {
-			return nil
-		}
-		done[name] = true
-		return r.exec(ctx, "drop temporary table", "DROP TABLE "+temp(name))
-	}
+// dropTemps frees the names of temporary tables.
+func (r *run) dropTemps(ctx context.Context, nodes []*project.Node) error {
 	for _, n := range nodes {
-		if err := drop(n.Name); err != nil {
+		if err := r.exec(ctx, "drop temporary table", "DROP TABLE IF EXISTS "+temp(n.Name)); err != nil {
 			return err
-		}
-		for _, s := range n.Sources {
-			if !scoped {
-				continue
-			}
-			if err := drop(r.sourceName(s)); err != nil {
-				return err
-			}
 		}
 	}
 	return nil

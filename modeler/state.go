@@ -35,8 +35,10 @@ const keptRefreshes = 10000
 
 // begin reads where the marts are.
 func (r *run) begin(ctx context.Context) error {
-	if err := r.exec(ctx, "create meta tables", metaSQL); err != nil {
-		return err
+	if !r.metaReady {
+		if err := r.exec(ctx, "create meta tables", metaSQL); err != nil {
+			return err
+		}
 	}
 	err := r.tx.QueryRow(ctx, "SELECT batch, links_batch, newest_extracted_at FROM meta.refresh_state").
 		Scan(&r.state.batch, &r.state.linksBatch, &r.state.newest)
@@ -141,7 +143,7 @@ func (r *run) rememberModels(ctx context.Context, now time.Time) error {
 			return err
 		}
 		if err := r.exec(ctx, "write models", "INSERT INTO meta.models VALUES (?, ?, ?, ?, false, ?, ?)",
-			n.Name, n.Schema, string(n.Materialized), n.Hash, r.id, now); err != nil {
+			n.Name, n.Schema, string(n.Materialized), r.hashes[n], r.id, now); err != nil {
 			return err
 		}
 	}

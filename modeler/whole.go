@@ -54,11 +54,7 @@ func (r *run) compareWhole(ctx context.Context, n *project.Node) (int64, error) 
 		project.Quote(oldTable(n)), ridColumn, n.Relation())); err != nil {
 		return 0, err
 	}
-	rows, err := r.replaceRows(ctx, n)
-	if err != nil {
-		return 0, err
-	}
-	return rows, r.exec(ctx, "drop temporary table", "DROP TABLE "+temp(n.Name))
+	return r.replaceRows(ctx, n)
 }
 
 // createView makes the view that users can query; a refresh itself reads temporary tables in its stead.

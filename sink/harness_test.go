@@ -205,6 +205,7 @@ func (w *world) change(c *proto.Change, session string) stream.Outgoing {
 type running struct {
 	*Sink
 	w    *world
+	reg  *prometheus.Registry
 	stop func() error
 	done chan struct{}
 	err  error
@@ -213,12 +214,13 @@ type running struct {
 // start runs a sink; between may be nil.
 func (w *world) start(between func(string) error) *running {
 	w.t.Helper()
-	s := New(w.cfg, w.conn, w.db, w.logger(), prometheus.NewRegistry())
+	reg := prometheus.NewRegistry()
+	s := New(w.cfg, w.conn, w.db, w.logger(), reg)
 	if between != nil {
 		s.between = between
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &running{Sink: s, w: w, done: make(chan struct{})}
+	r := &running{Sink: s, w: w, reg: reg, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
 		r.err = s.Run(ctx)
@@ -236,13 +238,12 @@ func (w *world) start(between func(string) error) *running {
 // catchUp waits until all is durable in both destinations, lake flushed.
 func (r *running) catchUp() {
 	r.w.t.Helper()
-	r.w.wait("caught up", func() (bool, string) {
-		if err := r.FlushLake(r.w.ctx()); err != nil {
-			return false, err.Error()
-		}
-		ok, err := r.CaughtUp(r.w.ctx())
-		return ok, fmt.Sprintf("%v; %+v", err, r.Status())
-	})
+	if err := r.Drain(r.w.ctx()); err != nil {
+		r.w.t.Fatalf("drain: %v; %+v", err, r.Status())
+	}
+	if ok, err := r.CaughtUp(r.w.ctx()); !ok || err != nil {
+		r.w.t.Fatalf("caught up: %v, %v", ok, err)
+	}
 }
 
 // drain runs a sink until all is durable, and stops it.

@@ -56,9 +56,6 @@ type item struct {
 // errMalformed is a message that decodes, but says nothing of a document.
 var errMalformed = errors.New("not a change")
 
-// isChange reports that the item counts in first, last and the watermark's seq.
-func (it *item) isChange() bool { return it.kind != kindPosition }
-
 // converter is document.Converter.
 type converter interface {
 	Convert(c *proto.Change, epoch, seq uint64) (document.Row, []document.Block, error)

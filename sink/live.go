@@ -196,7 +196,8 @@ func (s *Sink) follow(ctx context.Context, p plan) error {
 	s.mu.Lock()
 	s.restart = nil
 	s.mu.Unlock()
-	if err == nil && errors.Is(context.Cause(ctx), errRestart) {
+	if errors.Is(context.Cause(ctx), errRestart) && !errors.Is(err, errStopped) {
+		// What could not be finished comes again.
 		return errRestart
 	}
 	return err

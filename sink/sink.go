@@ -279,6 +279,45 @@ func (s *Sink) CaughtUp(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
+// drainInterval is how often Drain looks.
+const drainInterval = 50 * time.Millisecond
+
+// Drain waits until everything that the stream holds is durable in both destinations, or ctx ends. It flushes the lake,
+// but only once the lake has all in hand, so that files do not get smaller than they must.
+func (s *Sink) Drain(ctx context.Context) error {
+	tick := time.NewTicker(drainInterval)
+	defer tick.Stop()
+	for {
+		done, err := s.drained(ctx)
+		if done || ctx.Err() != nil {
+			return errors.Join(ctx.Err(), err)
+		}
+		if err != nil {
+			s.log.Debug().Err(err).Msg("cannot see yet whether all is durable")
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *Sink) drained(ctx context.Context) (bool, error) {
+	if done, err := s.CaughtUp(ctx); done || err != nil {
+		return done, err
+	}
+	s.mu.Lock()
+	consumer := s.consumers[DestinationLake]
+	s.mu.Unlock()
+	if consumer == nil || s.landed.inHand() == 0 {
+		return false, nil
+	}
+	if pending, err := consumer.Pending(ctx); err != nil || pending > 0 {
+		return false, err
+	}
+	return false, s.FlushLake(ctx)
+}
+
 // Status is the sink at this moment.
 func (s *Sink) Status() Status {
 	s.mu.Lock()

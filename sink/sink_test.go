@@ -1,6 +1,8 @@
 package sink
 
 import (
+	"bytes"
+	"encoding/json"
 	"slices"
 	"testing"
 
@@ -41,9 +43,35 @@ func TestEndToEnd(t *testing.T) {
 		status.Warehouse.Seen < w.seq || status.Lake.Seen < w.seq || len(status.Gaps) != 0 {
 		t.Errorf("status %+v", status)
 	}
+	for name, want := range map[string]float64{"rows_total": float64(w.published), "lake_files": float64(status.Files.Files), "epoch": 1} {
+		if got := r.metric(t, name); got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+	if text, err := json.Marshal(status); err != nil || !bytes.Contains(text, []byte(`"lake":{"epoch":1,`)) {
+		t.Errorf("status as JSON: %s, %v", text, err)
+	}
 	if got := r.Status().State; got != StateStopped {
 		t.Errorf("state after the end: %s", got)
 	}
+}
+
+// metric is a metric's value, of the lake where there are several.
+func (r *running) metric(t *testing.T, name string) float64 {
+	t.Helper()
+	families, err := r.reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != "analytics_sink_"+name {
+			continue
+		}
+		m := f.GetMetric()[0]
+		return m.GetCounter().GetValue() + m.GetGauge().GetValue()
+	}
+	t.Errorf("no metric %s", name)
+	return 0
 }
 
 func TestPoison(t *testing.T) {

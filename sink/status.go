@@ -55,8 +55,8 @@ type DestinationStatus struct {
 	Batches     uint64 `json:"batches"`
 	DeadLetters uint64 `json:"dead_letters"`
 	// Newest is the newest extracted_at that is durable there; LastAt when the last batch became so.
-	Newest time.Time `json:"newest"`
-	LastAt time.Time `json:"last_at"`
+	Newest time.Time `json:"newest,omitzero"`
+	LastAt time.Time `json:"last_at,omitzero"`
 	// Error is what does not work now, since ErrorSince, after Attempts; empty: all works.
 	Error      string    `json:"error,omitempty"`
 	ErrorSince time.Time `json:"error_since,omitzero"`

@@ -94,7 +94,7 @@ func (e *env) logger(cfg config.Config) zerolog.Logger {
 	return zerolog.New(out).Level(level).With().Timestamp().Logger()
 }
 
-// start is what most commands begin with: settings, a logger, and the warnings that belong to the settings.
+// start is what a service begins with: settings, a logger, and the warnings that belong to the settings.
 func (e *env) start(flags map[string]string) (config.Loaded, zerolog.Logger, error) {
 	cfg, err := e.settings(flags)
 	if err != nil {
@@ -105,6 +105,15 @@ func (e *env) start(flags map[string]string) (config.Loaded, zerolog.Logger, err
 		log.Warn().Msg(warning)
 	}
 	return cfg, log, nil
+}
+
+// startOnce is start for a command that gives one answer: its log is quiet unless LOG_LEVEL was set.
+func (e *env) startOnce(flags map[string]string) (config.Loaded, zerolog.Logger, error) {
+	cfg, log, err := e.start(flags)
+	if err == nil && !cfg.Set("LOG_LEVEL") {
+		log = log.Level(zerolog.WarnLevel)
+	}
+	return cfg, log, err
 }
 
 func (e *env) println(args ...any)               { fmt.Fprintln(e.stdout, args...) }

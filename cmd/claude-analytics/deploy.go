@@ -14,7 +14,7 @@ type deployCmd struct {
 
 // Run prints what was changed, or would be.
 func (c *deployCmd) Run(ctx context.Context, e *env) error {
-	cfg, log, err := e.start(nil)
+	cfg, log, err := e.startOnce(nil)
 	if err != nil {
 		return err
 	}

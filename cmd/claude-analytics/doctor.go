@@ -42,7 +42,7 @@ const (
 
 // Run prints the findings; exit code 3 if one is bad, 2 if the settings themselves are.
 func (c *doctorCmd) Run(ctx context.Context, e *env) error {
-	cfg, _, err := e.start(nil)
+	cfg, _, err := e.startOnce(nil)
 	if err != nil {
 		return err
 	}

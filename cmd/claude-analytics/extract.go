@@ -21,7 +21,7 @@ type extractCmd struct {
 
 // Run reads the sources once.
 func (c *extractCmd) Run(ctx context.Context, e *env) error {
-	cfg, log, err := e.start(map[string]string{"TRANSCRIPTS_DIR": transcriptFlags(c.Transcripts), "SOURCE_NAME": c.Source})
+	cfg, log, err := e.startOnce(map[string]string{"TRANSCRIPTS_DIR": transcriptFlags(c.Transcripts), "SOURCE_NAME": c.Source})
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ type loadAnswer struct {
 
 // Run loads.
 func (c *loadCmd) Run(ctx context.Context, e *env) error {
-	cfg, log, err := e.start(nil)
+	cfg, log, err := e.startOnce(nil)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ type stepReport struct {
 
 // Run makes the run. A step that fails is tried again by the policy; then the run has failed, and the last good marts stay.
 func (c *pipelineCmd) Run(ctx context.Context, e *env) error {
-	cfg, log, err := e.start(map[string]string{"TRANSCRIPTS_DIR": transcriptFlags(c.Transcripts)})
+	cfg, log, err := e.startOnce(map[string]string{"TRANSCRIPTS_DIR": transcriptFlags(c.Transcripts)})
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func (c *queryCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	cfg, log, err := e.start(nil)
+	cfg, log, err := e.startOnce(nil)
 	if err != nil {
 		return err
 	}

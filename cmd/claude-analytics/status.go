@@ -143,7 +143,7 @@ type statusCmd struct {
 
 // Run asks the service; where none runs it says what lies in DATA_DIR.
 func (c *statusCmd) Run(ctx context.Context, e *env) error {
-	cfg, log, err := e.start(nil)
+	cfg, log, err := e.startOnce(nil)
 	if err != nil {
 		return err
 	}

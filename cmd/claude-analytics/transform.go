@@ -28,7 +28,7 @@ type transformRequest struct {
 
 // Run asks the service, or opens the warehouse.
 func (c *transformCmd) Run(ctx context.Context, e *env) error {
-	cfg, log, err := e.start(nil)
+	cfg, log, err := e.startOnce(nil)
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func (l *link) request(ctx context.Context, d time.Duration, fn func(context.Con
 	l.mu.Lock()
 	delete(l.waiting, &cancel)
 	l.mu.Unlock()
-	if errors.Is(err, context.Canceled) && context.Cause(ctx) == errLinkLost {
+	if errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), errLinkLost) {
 		return errLinkLost
 	}
 	return err

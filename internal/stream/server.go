@@ -239,8 +239,15 @@ func (l *serverLog) Warnf(format string, v ...any) {
 		// Ours are meant to be.
 		return
 	}
-	l.keep(fmt.Sprintf(format, v...))
-	l.log.Warn().Msgf(format, v...)
+	line := fmt.Sprintf(format, v...)
+	if strings.Contains(line, "write store state from purge: old update ignored") {
+		// A position that is rolled up purges the one before it, and the server tells every consumer, also those that
+		// are past it already: they have nothing to store, and say so.
+		l.log.Debug().Msg(line)
+		return
+	}
+	l.keep(line)
+	l.log.Warn().Msg(line)
 }
 
 // Errorf implements server.Logger.

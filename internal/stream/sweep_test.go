@@ -191,7 +191,6 @@ func TestDeadLetters(t *testing.T) {
 	if got := letters[2]; !got.Truncated || len(got.Payload) < 20<<20 || got.Seq != 5 {
 		t.Errorf("large letter: %d bytes, truncated %v", len(got.Payload), got.Truncated)
 	}
-	letters = nil
 	if one, err := c.DeadLetters(ctx, 1); err != nil || len(one) != 1 {
 		t.Errorf("%d letters, %v", len(one), err)
 	}

@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -132,6 +130,9 @@ func parseStem(name string) (epoch, first, last uint64, ok bool) {
 	return n[0], n[1], n[2], true
 }
 
+// filePattern is where a Parquet file of the lake may be.
+var filePattern = regexp.MustCompile(`^date=[0-9-]+/[0-9-]+\.parquet$`)
+
 // parseEntry reads a manifest entry and checks it against its name.
 func parseEntry(name string, text []byte) (Entry, error) {
 	var e Entry
@@ -145,8 +146,7 @@ func parseEntry(name string, text []byte) (Entry, error) {
 		return Entry{}, fmt.Errorf("holds the range %s, not the one of its name", e.stem())
 	}
 	for _, f := range e.Files {
-		dir, base := path.Split(f.Path)
-		if !strings.HasPrefix(dir, datePrefix) || strings.Count(dir, "/") != 1 || base == "" {
+		if !filePattern.MatchString(f.Path) {
 			return Entry{}, fmt.Errorf("names a file outside the lake: %q", f.Path)
 		}
 	}

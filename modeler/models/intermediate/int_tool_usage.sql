@@ -127,11 +127,11 @@ final as (
         timed.result_agent_id as subagent_id,
         timed.result_agent_type as subagent_type,
 
-        -- duration: what the tool reports, else what its progress says, else from call to result
-        case when measured.execution_ms >= 0 then measured.execution_ms end as execution_time_ms,
-        case when measured.execution_ms >= 0 then timed.execution_source end as execution_time_source,
+        -- duration: what the tool reports, else what its progress says, else from call to result; none if negative or beyond decades
+        case when measured.execution_ms between 0 and 1000000000000 then measured.execution_ms end as execution_time_ms,
+        case when measured.execution_ms between 0 and 1000000000000 then timed.execution_source end as execution_time_source,
         coalesce(
-            measured.execution_ms >= 0 and timed.execution_source = 'wall' and (
+            measured.execution_ms between 0 and 1000000000000 and timed.execution_source = 'wall' and (
                 timed.tool_name in ('AskUserQuestion', 'ExitPlanMode')
                 or (
                     timed.is_mutating

@@ -28,7 +28,7 @@ cleaned as (
                     regexp_extract(prompt_text, '(?s)<command-args>(.*?)</command-args>', 1)
                 )
                 when message_kind = 'bash' then ''
-                else prompt_text
+                else left(prompt_text, 100000)
             end,
             '(?s)<([a-z][a-z0-9_-]*)(?: [^<>]*)?>.*?</[a-z][a-z0-9_-]*>', ' ', 'g'),
             '(?ms)^ {0,3}(?:```|~~~).*?(?:^ {0,3}(?:```|~~~)[`~ \t]*$|\z)', ' ', 'g'),

@@ -70,6 +70,12 @@ copies as (
     join {{ source('raw', 'conversations') }} as documents on documents._key = keys._key
 ),
 
+-- Numbers sort faster than paths.
+file_order as (
+    select source_file, row_number() over (order by source_file) as file_rank
+    from (select distinct source_file from keys where source_file is not null) as files
+),
+
 -- The order of a session's records, once, so that every later step can order by a number.
 numbered as (
     select
@@ -78,11 +84,12 @@ numbered as (
         keys.thread_rank,
         session_order.session_rank,
         row_number() over (
-            partition by keys.session_id
-            order by keys.effective_timestamp, keys.source_file, keys.source_offset, keys._id, keys.source
+            partition by session_order.session_rank
+            order by keys.effective_timestamp, file_order.file_rank, keys.source_offset, keys._id, keys.source
         ) as record_number
     from keys
     join session_order on session_order.session_id = keys.session_id
+    left join file_order on file_order.source_file = keys.source_file
     where keys._key not in (select copies._key from copies where copies.copy_number > 1)
 ),
 
@@ -149,15 +156,15 @@ final as (
         documents.title,
         coalesce(documents.content_length, 0) as content_length,
 
-        -- usage
-        documents.input_tokens,
-        documents.output_tokens,
-        documents.cache_read_tokens,
-        documents.cache_creation_tokens,
-        documents.cache_creation_5m_tokens,
-        documents.cache_creation_1h_tokens,
-        documents.web_search_requests,
-        documents.web_fetch_requests,
+        -- usage; a figure that cannot be meant would break every sum it stands in, so it counts as absent
+        case when documents.input_tokens between 0 and 1000000000000 then documents.input_tokens end as input_tokens,
+        case when documents.output_tokens between 0 and 1000000000000 then documents.output_tokens end as output_tokens,
+        case when documents.cache_read_tokens between 0 and 1000000000000 then documents.cache_read_tokens end as cache_read_tokens,
+        case when documents.cache_creation_tokens between 0 and 1000000000000 then documents.cache_creation_tokens end as cache_creation_tokens,
+        case when documents.cache_creation_5m_tokens between 0 and 1000000000000 then documents.cache_creation_5m_tokens end as cache_creation_5m_tokens,
+        case when documents.cache_creation_1h_tokens between 0 and 1000000000000 then documents.cache_creation_1h_tokens end as cache_creation_1h_tokens,
+        case when documents.web_search_requests between 0 and 1000000000000 then documents.web_search_requests end as web_search_requests,
+        case when documents.web_fetch_requests between 0 and 1000000000000 then documents.web_fetch_requests end as web_fetch_requests,
         documents.speed,
         documents.inference_geo,
         documents.service_tier,
