@@ -103,7 +103,7 @@ func checkDisk(dir string) finding {
 	if err := unix.Statfs(dir, &stat); err != nil {
 		return finding{Check: "disk", OK: true, Detail: "free space is not known: " + err.Error()}
 	}
-	free := int64(stat.Bavail) * stat.Bsize
+	free := int64(stat.Bavail) * int64(stat.Bsize)
 	f := finding{Check: "disk", OK: free >= leastFreeDisk, Detail: fmt.Sprintf("%.1f GiB free", float64(free)/(1<<30))}
 	if !f.OK {
 		f.Remedy = "free some space, lower STREAM_MAX_BYTES or STREAM_MAX_AGE, or move DATA_DIR"

@@ -102,6 +102,14 @@ func (c *Config) complete() {
 			c.DuckDBThreads = min(runtime.NumCPU(), 8)
 		}
 	}
+	if c.DuckDBMemoryLimit == "" {
+		// DuckDB would take up to four fifths; this service shares its machine.
+		limit := int64(2 << 30)
+		if memory := machineMemory(); memory > 0 {
+			limit = min(limit, memory/4)
+		}
+		c.DuckDBMemoryLimit = fmt.Sprintf("%dMiB", limit>>20)
+	}
 	if home, err := os.UserHomeDir(); err == nil {
 		for i, dir := range c.TranscriptsDir {
 			if rest, ok := strings.CutPrefix(dir, "~/"); ok {

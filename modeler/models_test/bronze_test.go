@@ -72,7 +72,8 @@ func transcript(path string, data []byte, seq uint64) ([]bronzeDocument, error) 
 	return out, nil
 }
 
-// workshop is a warehouse and its modeler. Cases take turns in one, since the modeler's first look at the models is dear.
+// workshop is a warehouse with empty models, and its modeler. Cases take turns in one, since the modeler's first look at
+// the models is dear.
 type workshop struct {
 	db      *warehouse.DB
 	modeler *modeler.Modeler
@@ -89,7 +90,11 @@ func newWorkshop(t *testing.T) *workshop {
 			t.Error(err)
 		}
 	})
-	return &workshop{db, modeler.New(modeler.Config{ProjectFS: os.DirFS("../models")}, db, zerolog.Nop(), nil)}
+	w := &workshop{db, modeler.New(modeler.Config{ProjectFS: os.DirFS("../models")}, db, zerolog.Nop(), nil)}
+	if _, err := w.modeler.Refresh(t.Context(), modeler.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	return w
 }
 
 // clear empties bronze and makes the modeler forget it, so that the next refresh builds everything.
@@ -97,7 +102,7 @@ func (w *workshop) clear(t *testing.T) {
 	t.Helper()
 	err := w.db.Write(t.Context(), "clear", func(ctx context.Context, tx *warehouse.Tx) error {
 		_, err := tx.Exec(ctx, `DELETE FROM raw.conversations; DELETE FROM raw.content_blocks; DELETE FROM raw.link_keys;
-			DELETE FROM meta.changed_keys; DROP TABLE IF EXISTS meta.refresh_state`)
+			DELETE FROM meta.changed_keys; DELETE FROM meta.refresh_state`)
 		return err
 	})
 	if err != nil {

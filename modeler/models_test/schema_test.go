@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"claude-analytics/internal/warehouse"
-	"claude-analytics/modeler"
 	"claude-analytics/modeler/project"
 )
 
@@ -40,9 +39,6 @@ func TestColumns(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := newWorkshop(t)
-	if _, err := w.modeler.Refresh(t.Context(), modeler.Options{}); err != nil {
-		t.Fatal(err)
-	}
 	err = w.db.Read(t.Context(), func(ctx context.Context, tx *warehouse.Tx) error {
 		for _, n := range p.Nodes {
 			columns, err := tx.Columns(ctx, n.Schema, n.Name)

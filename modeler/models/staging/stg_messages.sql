@@ -32,13 +32,16 @@ groups as (
                 'own': not is_nested,
                 'output_tokens': coalesce(output_tokens, -1),
                 'at': effective_timestamp,
-                'first': -owner_order
+                'record_number': record_number,
+                'owner': -owner_order
             }
-        ) filter (where input_tokens is not null or output_tokens is not null) as usage_key,
+        ) filter (
+            where coalesce(input_tokens, output_tokens, cache_read_tokens, cache_creation_tokens) is not null
+        ) as usage_key,
         coalesce(max(effective_timestamp) filter (where not is_nested), max(effective_timestamp)) as completed_at,
         count(*) as record_count,
         bool_or(is_api_error) as is_api_error,
-        arg_max(stop_reason, {'at': effective_timestamp, 'first': -owner_order}) as stop_reason
+        arg_max(stop_reason, {'at': effective_timestamp, 'record_number': record_number, 'owner': -owner_order}) as stop_reason
     from records
     group by response_key
 ),
