@@ -70,10 +70,15 @@ func TestPlace(t *testing.T) {
 	places := map[string]bool{}
 	for _, l := range []DeadLetter{
 		base, message, document,
-		{Lane: "b", Namespace: "n", File: "f", Offset: 1}, {Lane: "a", Namespace: "m", File: "f", Offset: 1},
-		{Lane: "a", Namespace: "n", File: "g", Offset: 1}, {Lane: "a", Namespace: "n", File: "f", Offset: 2},
-		{Lane: "a", Epoch: 2, Seq: 2}, {Lane: "a", Epoch: 1, Seq: 3},
-		{Lane: "a", Namespace: "n", ID: "2"}, {Lane: "a", Namespace: "n 1", ID: ""}, {Lane: "a", Namespace: "n", ID: " 1"},
+		{Lane: "b", Namespace: "n", File: "f", Offset: 1},
+		{Lane: "a", Namespace: "m", File: "f", Offset: 1},
+		{Lane: "a", Namespace: "n", File: "g", Offset: 1},
+		{Lane: "a", Namespace: "n", File: "f", Offset: 2},
+		{Lane: "a", Epoch: 2, Seq: 2},
+		{Lane: "a", Epoch: 1, Seq: 3},
+		{Lane: "a", Namespace: "n", ID: "2"},
+		{Lane: "a", Namespace: "n 1", ID: ""},
+		{Lane: "a", Namespace: "n", ID: " 1"},
 	} {
 		if places[l.Place()] {
 			t.Errorf("%+v shares a place", l)

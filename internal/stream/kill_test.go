@@ -42,6 +42,7 @@ func writeAll(ctx context.Context, lane *Lane, total, batch int) error {
 
 // TestServerKilled kills and restarts the server again and again under a writer and a reader.
 func TestServerKilled(t *testing.T) {
+	t.Parallel()
 	const total, kills = 30_000, 4
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -89,6 +90,7 @@ func TestServerKilled(t *testing.T) {
 
 // TestServerLosesEverything: the server comes back with an empty disk.
 func TestServerLosesEverything(t *testing.T) {
+	t.Parallel()
 	p := startProcess(t)
 	c := open(t, Config{URL: p.url()})
 	ctx := testContext(t)
@@ -121,6 +123,7 @@ func TestServerLosesEverything(t *testing.T) {
 
 // TestServerLosesTail: the disk comes back as it was earlier, and the lane is filled again beyond its old end.
 func TestServerLosesTail(t *testing.T) {
+	t.Parallel()
 	p := startProcess(t)
 	c := open(t, Config{URL: p.url()})
 	ctx := testContext(t)
@@ -169,6 +172,7 @@ func TestServerLosesTail(t *testing.T) {
 
 // TestOpenWaits: a service may start before its server.
 func TestOpenWaits(t *testing.T) {
+	t.Parallel()
 	p := startProcess(t)
 	p.kill()
 	c := New(Config{URL: p.url()}, logs(t))

@@ -22,10 +22,23 @@ func TestCheckVersion(t *testing.T) {
 		version string
 		ok      bool
 	}{
-		{"2.15.2", true}, {"v2.15.2", true}, {"2.15.3", true}, {"2.16.0", true}, {"3.0.0", true},
-		{"2.15.10", true}, {"2.16.0-beta.1", true}, {"2.15.2+build.5", true},
-		{"2.15.1", false}, {"2.14.9", false}, {"1.99.99", false}, {"2.15.2-RC.1", false},
-		{"", false}, {"latest", false}, {"2.15", false}, {"2.15.-2", false}, {"2.15.2.1", false},
+		{"2.15.2", true},
+		{"v2.15.2", true},
+		{"2.15.3", true},
+		{"2.16.0", true},
+		{"3.0.0", true},
+		{"2.15.10", true},
+		{"2.16.0-beta.1", true},
+		{"2.15.2+build.5", true},
+		{"2.15.1", false},
+		{"2.14.9", false},
+		{"1.99.99", false},
+		{"2.15.2-RC.1", false},
+		{"", false},
+		{"latest", false},
+		{"2.15", false},
+		{"2.15.-2", false},
+		{"2.15.2.1", false},
 	} {
 		err := checkVersion(test.version)
 		if (err == nil) != test.ok {
@@ -138,6 +151,7 @@ func TestCorruptStore(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
+	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -232,6 +246,7 @@ func TestDeploy(t *testing.T) {
 
 // TestCorruptMessages: a block of messages that cannot be read must not look like a stream without news.
 func TestCorruptMessages(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "jetstream")
 	c := New(Config{Dir: dir, Port: -1}, logs(t))
 	if err := c.Open(testContext(t)); err != nil {

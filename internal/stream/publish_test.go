@@ -52,6 +52,7 @@ func TestPublish(t *testing.T) {
 }
 
 func TestPublishLarge(t *testing.T) {
+	t.Parallel()
 	c := embeddedConn(t)
 	lane := openLane(t, c, LaneConfig{Lane: "a", Writer: "w"})
 	largest := make([]byte, c.MaxPayload())
@@ -166,6 +167,7 @@ func TestJudge(t *testing.T) {
 // TestGivenUpPublish lets a context end in the middle of publishes: whatever happened to them, nothing is stored
 // twice or left out once the writer goes on from its positions.
 func TestGivenUpPublish(t *testing.T) {
+	t.Parallel()
 	c := embeddedConn(t)
 	lane := openLane(t, c, LaneConfig{Lane: "a", Writer: "w"})
 	const total, batch = 4000, 200

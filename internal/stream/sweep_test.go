@@ -47,6 +47,7 @@ func floorOf(t *testing.T, c *Conn) uint64 {
 }
 
 func TestSweepByAge(t *testing.T) {
+	t.Parallel()
 	c := embeddedConn(t)
 	busy := openLane(t, c, LaneConfig{Lane: "busy", Writer: "w"})
 	quiet := openLane(t, c, LaneConfig{Lane: "quiet", Writer: "w"})
@@ -109,6 +110,7 @@ func TestSweepByAge(t *testing.T) {
 }
 
 func TestSweepBySize(t *testing.T) {
+	t.Parallel()
 	c := embeddedConn(t)
 	lane := openLane(t, c, LaneConfig{Lane: "a", Writer: "w"})
 	var last uint64
@@ -162,6 +164,7 @@ func TestState(t *testing.T) {
 }
 
 func TestDeadLetters(t *testing.T) {
+	t.Parallel()
 	c := embeddedConn(t)
 	ctx := testContext(t)
 	letter := proto.DeadLetter{
