@@ -11,27 +11,26 @@ import (
 	"sort"
 	"time"
 
+	"claude-analytics/internal/generator"
 	"claude-analytics/internal/lockfile"
 	"claude-analytics/internal/stream"
 )
 
-const (
-	latencySeconds  = 20
-	latencySessions = 20
-)
+// latencyTime is how long documents are written.
+const latencyTime = 20 * time.Second
 
-// latency writes documents at a steady rate into a followed folder, and sees when each is in marts.fct_messages.
+// latency lets the generator write live sessions at a steady rate into a followed folder, and sees when what was
+// written is in marts.fct_messages.
 func (b *bench) latency(ctx context.Context, rate int) error {
 	data, err := b.fresh("latency")
 	if err != nil {
 		return err
 	}
 	corpus := filepath.Join(b.dir, "latency-corpus")
-	project := filepath.Join(corpus, "-home-bench-latency")
 	if err := os.RemoveAll(corpus); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(project, 0o755); err != nil {
+	if err := os.MkdirAll(corpus, 0o755); err != nil {
 		return err
 	}
 	cmd := exec.Command(b.binary, "up", "--transcripts", corpus, "--data-dir", data, "--source", "bench")
@@ -53,7 +52,7 @@ func (b *bench) latency(ctx context.Context, rate int) error {
 	written := make(chan []time.Time, 1)
 	failed := make(chan error, 1)
 	go func() {
-		times, err := write(ctx, project, rate)
+		times, err := write(ctx, corpus, rate)
 		if err != nil {
 			failed <- err
 			return
@@ -66,93 +65,79 @@ func (b *bench) latency(ctx context.Context, rate int) error {
 	}
 	sort.Float64s(latencies)
 	at := func(q float64) float64 { return latencies[min(len(latencies)-1, int(q*float64(len(latencies))))] }
-	name := fmt.Sprintf("document → mart: at %d docs/s, ", rate)
+	name := fmt.Sprintf("document → mart: at %.0f docs/s, ", float64(len(latencies))/latencyTime.Seconds())
 	b.add(name+"p50", at(0.50), "s", "< 0.5")
 	b.add(name+"p99", at(0.99), "s", "< 2")
 	b.add(name+"max", latencies[len(latencies)-1], "s", "")
 	return nil
 }
 
-// write appends prompts over several sessions, in ticks of 10 ms, and returns when each was written.
-func write(ctx context.Context, project string, rate int) ([]time.Time, error) {
-	files := make([]*os.File, latencySessions)
-	for i := range files {
-		var err error
-		if files[i], err = os.Create(filepath.Join(project, fmt.Sprintf("bench-session-%d.jsonl", i))); err != nil {
-			return nil, err
-		}
-		defer files[i].Close()
+// write appends live lines and returns when each was in its file.
+func write(ctx context.Context, corpus string, rate int) ([]time.Time, error) {
+	gen, err := generator.New(generator.Config{Sessions: 1, Seed: 9})
+	if err != nil {
+		return nil, err
 	}
-	const tick = 10 * time.Millisecond
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	began := time.Now()
-	var times []time.Time
-	for len(times) < rate*latencySeconds {
-		due := min(int(time.Since(began).Seconds()*float64(rate)), rate*latencySeconds)
-		for n := len(times); n < due; n++ {
-			now := time.Now()
-			_, err := fmt.Fprintf(files[n%len(files)], `{"type":"user","uuid":"n%d","sessionId":"bench-session-%d","timestamp":%q,"cwd":"/home/bench","version":"2.1.100","message":{"role":"user","content":"please look at document %d"}}`+"\n",
-				n, n%len(files), now.UTC().Format("2006-01-02T15:04:05.000Z"), n)
-			if err != nil {
-				return nil, err
-			}
-			times = append(times, now)
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-ticker.C:
-		}
-	}
-	return times, nil
+	ctx, cancel := context.WithTimeout(ctx, latencyTime)
+	defer cancel()
+	times := make([]time.Time, 0, rate*int(latencyTime.Seconds()))
+	_, err = gen.Live(ctx, corpus, float64(rate), func(a generator.Appended) { times = append(times, a.At) })
+	return times, err
 }
 
-// observe asks again and again how many documents the mart holds. Documents of one folder arrive in order within a file
-// and nearly so across files, so the n-th document is taken to be there when n are.
+// observe asks again and again for the newest message in the mart. Live lines carry the time of their writing, so a line
+// is taken to be in the marts when a message written no earlier is.
 func observe(ctx context.Context, client *stream.Client, written <-chan []time.Time, failed <-chan error) ([]float64, error) {
 	type sample struct {
-		at   time.Time
-		rows int
+		at     time.Time
+		newest int64 // milliseconds
 	}
 	var samples []sample
 	var times []time.Time
-	deadline := time.Now().Add((latencySeconds + 60) * time.Second)
-	for times == nil || len(samples) == 0 || samples[len(samples)-1].rows < len(times) {
+	var last int64
+	// The lines behind the last message can never be seen this way; the tail is left out.
+	const tail = 200 * time.Millisecond
+	deadline := time.Now().Add(latencyTime + time.Minute)
+	for times == nil || last < times[len(times)-1].Add(-tail).UnixMilli() {
 		if time.Now().After(deadline) {
 			return nil, errors.New("the documents did not all arrive")
 		}
-		rows, err := countMessages(ctx, client)
+		newest, err := newestMessage(ctx, client)
 		if err != nil {
 			return nil, err
 		}
-		samples = append(samples, sample{time.Now(), rows})
+		if newest > last {
+			last = newest
+			samples = append(samples, sample{time.Now(), newest})
+		}
 		select {
 		case err := <-failed:
 			return nil, err
 		case times = <-written:
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(25 * time.Millisecond):
 		}
 	}
-	latencies := make([]float64, len(times))
+	var latencies []float64
 	next := 0
-	for n, at := range times {
-		for samples[next].rows <= n {
+	for _, at := range times {
+		for next < len(samples) && samples[next].newest < at.UnixMilli() {
 			next++
 		}
-		latencies[n] = samples[next].at.Sub(at).Seconds()
+		if next < len(samples) {
+			latencies = append(latencies, samples[next].at.Sub(at).Seconds())
+		}
 	}
 	return latencies, nil
 }
 
-func countMessages(ctx context.Context, client *stream.Client) (int, error) {
-	reply, err := client.Request(ctx, "query", []byte(`{"sql": "SELECT count(*) AS n FROM marts.fct_messages"}`))
+func newestMessage(ctx context.Context, client *stream.Client) (int64, error) {
+	reply, err := client.Request(ctx, "query", []byte(`{"sql": "SELECT coalesce(epoch_ms(max(created_at)), 0) AS n FROM marts.fct_messages"}`))
 	if err != nil {
 		return 0, nil //nolint:nilerr // the mart is made by the first refresh
 	}
-	var answer struct{ Rows [][]int }
+	var answer struct{ Rows [][]int64 }
 	if err := json.Unmarshal(reply, &answer); err != nil || len(answer.Rows) != 1 {
-		return 0, fmt.Errorf("count messages: %w: %s", err, reply)
+		return 0, fmt.Errorf("ask for the newest message: %w: %s", err, reply)
 	}
 	return answer.Rows[0][0], nil
 }

@@ -30,13 +30,18 @@ func (r *run) findChanges(ctx context.Context) error {
 	if err := r.rememberDates(ctx); err != nil {
 		return err
 	}
+	after := int64(-1)
+	if r.ahead != nil && r.ahead.complete {
+		after = r.ahead.batch // what was there when the building began is in the new tables
+	}
+	changed := fmt.Sprintf("FROM %s WHERE batch > %d", changedKeys, after)
 	if r.rebuildsAllSessions() {
 		// Everything is computed from all documents; what changed is in there.
-		rows, err := r.number(ctx, "count changed sessions", "SELECT count(DISTINCT session_id) FROM "+changedKeys)
+		rows, err := r.number(ctx, "count changed sessions", "SELECT count(DISTINCT session_id) "+changed)
 		r.changed = rows
 		return err
 	}
-	if err := r.exec(ctx, "find changed sessions", "CREATE TEMP TABLE "+changedTable+" AS SELECT DISTINCT session_id FROM "+changedKeys); err != nil {
+	if err := r.exec(ctx, "find changed sessions", "CREATE TEMP TABLE "+changedTable+" AS SELECT DISTINCT session_id "+changed); err != nil {
 		return err
 	}
 	if err := r.exec(ctx, "close changed sessions", fmt.Sprintf(`CREATE TEMP TABLE %[1]s AS

@@ -46,13 +46,8 @@ func (r *run) plan(ctx context.Context) error {
 		}
 		r.rebuild[n] = true
 		if wrongKind {
-			if err := r.drop(ctx, n.Schema, n.Name, table.View); err != nil {
-				return err
-			}
+			r.wrongKind = append(r.wrongKind, table)
 		}
-	}
-	if err := r.createSchemas(ctx, nodes); err != nil {
-		return err
 	}
 	return r.needPrebuild(ctx)
 }
@@ -79,19 +74,24 @@ func (r *run) needPrebuild(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) createSchemas(ctx context.Context, nodes []*project.Node) error {
-	if len(r.rebuild) == 0 {
-		return nil
-	}
+// createSchemas makes what is missing of schemas, and room for views that were tables and the other way round.
+func (r *run) createSchemas(ctx context.Context) error {
 	done := map[string]bool{}
-	for _, n := range nodes {
-		if !done[n.Schema] {
-			if err := r.exec(ctx, "create schema", "CREATE SCHEMA IF NOT EXISTS "+project.Quote(n.Schema)); err != nil {
-				return err
-			}
+	for n := range r.rebuild {
+		if done[n.Schema] {
+			continue
 		}
 		done[n.Schema] = true
+		if err := r.exec(ctx, "create schema", "CREATE SCHEMA IF NOT EXISTS "+project.Quote(n.Schema)); err != nil {
+			return err
+		}
 	}
+	for _, table := range r.wrongKind {
+		if err := r.drop(ctx, table.Schema, table.Name, table.View); err != nil {
+			return err
+		}
+	}
+	r.wrongKind = nil
 	return nil
 }
 

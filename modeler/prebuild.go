@@ -51,6 +51,9 @@ func (m *Modeler) prebuild(ctx context.Context, p *project.Project, opts Options
 			}
 		}
 		ahead.batch = r.batch
+		if err := r.createSchemas(ctx); err != nil {
+			return err
+		}
 		for n := range ahead.nodes {
 			if err := r.drop(ctx, n.Schema, n.Name+nextSuffix, false); err != nil {
 				return err
@@ -160,12 +163,18 @@ func (r *run) buildPart(ctx context.Context, ahead *prebuilt, sessions []string)
 			wanted = append(wanted, n)
 		}
 	}
-	return r.computeSessions(ctx, wanted, true, func(ctx context.Context, n *project.Node) (int64, error) {
+	if err := r.computeSessions(ctx, wanted, true); err != nil {
+		return err
+	}
+	for _, n := range wanted {
 		if err := r.exec(ctx, "create "+n.Name, fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s AS FROM %s LIMIT 0", nextTable(n), temp(n.Name))); err != nil {
-			return 0, err
+			return err
 		}
-		return 0, r.exec(ctx, "add to "+n.Name, fmt.Sprintf("INSERT INTO %s FROM %s", nextTable(n), temp(n.Name)))
-	})
+		if err := r.exec(ctx, "add to "+n.Name, fmt.Sprintf("INSERT INTO %s FROM %s", nextTable(n), temp(n.Name))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // swapPrebuilt puts what was built beside the marts in its place.
@@ -187,9 +196,5 @@ func (r *run) swapPrebuilt(ctx context.Context) error {
 		}
 		r.models = append(r.models, ModelResult{Name: n.Name, Rows: rows, Full: true})
 	}
-	if !r.ahead.complete {
-		return nil
-	}
-	// What was there when the building began is in the new tables.
-	return r.exec(ctx, "forget changes", "DELETE FROM "+changedKeys+" WHERE batch <= ?", r.ahead.batch)
+	return nil
 }

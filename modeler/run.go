@@ -24,10 +24,11 @@ type run struct {
 	// metaReady is whether a refresh of this process has created the tables of meta.sql.
 	metaReady bool
 
-	selected map[*project.Node]bool
-	rebuild  map[*project.Node]bool // to be computed from everything
-	built    map[string]builtModel
-	hashes   map[*project.Node]string
+	selected  map[*project.Node]bool
+	rebuild   map[*project.Node]bool // to be computed from everything
+	wrongKind []warehouse.Table      // what stands where a rebuilt node belongs and is a view instead of a table, or the reverse
+	built     map[string]builtModel
+	hashes    map[*project.Node]string
 	// ahead are the session models that were built from everything beside this transaction; nil: none.
 	ahead *prebuilt
 
@@ -128,6 +129,9 @@ func (r *run) number(ctx context.Context, what, query string, args ...any) (int6
 
 // do carries the refresh out. It returns errPrebuild if session models must be built beside the transaction first, and
 // nothing is written then.
+//
+// Up to replace nothing is changed that anyone reads: the models are computed into temporary tables. From there on
+// everything happens in one transaction.
 func (r *run) do(ctx context.Context) error {
 	if err := r.begin(ctx); err != nil {
 		return err
@@ -135,28 +139,53 @@ func (r *run) do(ctx context.Context) error {
 	if err := r.plan(ctx); err != nil {
 		return err
 	}
-	if err := r.dropRemoved(ctx); err != nil {
-		return err
-	}
 	if err := r.buildStatic(ctx); err != nil {
-		return err
-	}
-	if err := r.swapPrebuilt(ctx); err != nil {
 		return err
 	}
 	if err := r.findChanges(ctx); err != nil {
 		return err
 	}
-	if err := r.refreshSessions(ctx); err != nil {
+	if r.nothing() {
+		return nil
+	}
+	if err := r.computeAll(ctx); err != nil {
+		return err
+	}
+	if err := r.computeChanged(ctx); err != nil {
+		return err
+	}
+	return r.replace(ctx)
+}
+
+// replace is the refresh as others see it.
+func (r *run) replace(ctx context.Context) error {
+	if err := r.createSchemas(ctx); err != nil {
+		return err
+	}
+	if err := r.dropRemoved(ctx); err != nil {
+		return err
+	}
+	if err := r.swapPrebuilt(ctx); err != nil {
+		return err
+	}
+	if err := r.replaceSessionTables(ctx); err != nil {
+		return err
+	}
+	if err := r.rebuildSessionTables(ctx); err != nil {
 		return err
 	}
 	if err := r.refreshRest(ctx); err != nil {
 		return err
 	}
-	if r.nothing() {
-		return nil
-	}
 	return r.finish(ctx)
+}
+
+// settle ends the transaction and begins another, still ahead of every other writer. While a table is only a
+// transaction's own, DuckDB knows nothing about its rows, not even how many there are, and plans joins with it badly: by
+// a factor of twenty for some. Only temporary tables, seeds (what they change is recorded with the refresh, which is then
+// done again) and what the modeler keeps for itself may have been written so far.
+func (r *run) settle(ctx context.Context) error {
+	return r.exec(ctx, "settle temporary tables", "COMMIT; BEGIN TRANSACTION")
 }
 
 // nothing is whether the marts were up to date.

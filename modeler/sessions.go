@@ -7,33 +7,85 @@ import (
 	"claude-analytics/modeler/project"
 )
 
-// refreshSessions computes the session models: those that are to be rebuilt over all documents, the others over the
-// documents of the sessions in closedTable.
-func (r *run) refreshSessions(ctx context.Context) error {
-	full := r.selectedNodes(func(n *project.Node) bool { return isSessionTable(n) && r.rebuild[n] })
-	changed := r.selectedNodes(func(n *project.Node) bool { return isSessionTable(n) && !r.rebuild[n] })
-	if len(full) > 0 {
-		if err := r.computeSessions(ctx, full, false, r.replaceTable); err != nil {
-			return err
-		}
-		if len(changed) > 0 && r.sessions > 0 { // the names are needed again
-			if err := r.dropTemps(ctx, r.sessionAncestors(full)); err != nil {
-				return err
-			}
-		}
-		if err := r.noteFreshness(ctx, documents); err != nil {
-			return err
-		}
-	}
-	if len(changed) == 0 || r.sessions == 0 {
+// changedSessionTables are the session models of which only the sessions in closedTable are computed.
+func (r *run) changedSessionTables() []*project.Node {
+	if r.sessions == 0 {
 		return nil
 	}
-	return r.computeSessions(ctx, changed, true, r.replaceSessions)
+	return r.selectedNodes(func(n *project.Node) bool { return isSessionTable(n) && !r.rebuild[n] })
 }
 
-// computeSessions evaluates session models and what they need, upstream first, each into a temporary table of its name,
-// and hands those that are wanted to apply. scoped restricts the sources to the sessions of closedTable.
-func (r *run) computeSessions(ctx context.Context, wanted []*project.Node, scoped bool, apply func(context.Context, *project.Node) (int64, error)) error {
+// computeChanged computes the session models over the documents of the sessions in closedTable.
+func (r *run) computeChanged(ctx context.Context) error {
+	return r.computeSessions(ctx, r.changedSessionTables(), true)
+}
+
+// replaceSessionTables brings the rows of the sessions in closedTable up to date with what was computed.
+func (r *run) replaceSessionTables(ctx context.Context) error {
+	for _, n := range r.changedSessionTables() {
+		err := r.timed(n, func() (int64, error) {
+			if err := r.copyRows(ctx, oldTable(n), n.Relation(), "rowid AS "+ridColumn+", *", false); err != nil {
+				return 0, err
+			}
+			return r.replaceRows(ctx, n)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rebuiltSessionTables are the session models that are computed over all documents.
+func (r *run) rebuiltSessionTables() []*project.Node {
+	return r.selectedNodes(func(n *project.Node) bool { return isSessionTable(n) && r.rebuild[n] })
+}
+
+func fullTable(n *project.Node) string { return n.Name + "__full" }
+
+// computeAll computes the session models that are to be rebuilt, over all documents.
+func (r *run) computeAll(ctx context.Context) error {
+	nodes := r.rebuiltSessionTables()
+	if len(nodes) == 0 {
+		return nil
+	}
+	if err := r.computeSessions(ctx, nodes, false); err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		if err := r.exec(ctx, "set "+n.Name+" aside", fmt.Sprintf("ALTER TABLE %s RENAME TO %s", temp(n.Name), project.Quote(fullTable(n)))); err != nil {
+			return err
+		}
+	}
+	if err := r.dropTemps(ctx, r.sessionAncestors(nodes)); err != nil { // the names may be wanted again
+		return err
+	}
+	if err := r.noteFreshness(ctx, documents); err != nil {
+		return err
+	}
+	return r.settle(ctx)
+}
+
+// rebuildSessionTables puts what computeAll made in place.
+func (r *run) rebuildSessionTables(ctx context.Context) error {
+	for _, n := range r.rebuiltSessionTables() {
+		r.diffs[n] = &diff{changed: true, all: true}
+		err := r.timed(n, func() (int64, error) {
+			if err := r.exec(ctx, "write "+n.Name, fmt.Sprintf("CREATE OR REPLACE TABLE %s AS FROM %s", n.Relation(), temp(fullTable(n)))); err != nil {
+				return 0, err
+			}
+			return r.number(ctx, "count rows", "SELECT count(*) FROM "+n.Relation())
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// computeSessions evaluates session models and what they need, upstream first, each into a temporary table of its name.
+// scoped restricts the sources to the sessions of closedTable.
+func (r *run) computeSessions(ctx context.Context, wanted []*project.Node, scoped bool) error {
 	nodes := r.sessionAncestors(wanted)
 	names := project.Names{Ref: func(up *project.Node) string {
 		if up.Scope == project.Session {
@@ -43,6 +95,9 @@ func (r *run) computeSessions(ctx context.Context, wanted []*project.Node, scope
 	}}
 	if scoped {
 		if err := r.scopeSources(ctx, nodes); err != nil {
+			return err
+		}
+		if err := r.settle(ctx); err != nil {
 			return err
 		}
 		names.Source = func(s *project.Source) string { return temp(r.sourceName(s)) }
@@ -56,15 +111,12 @@ func (r *run) computeSessions(ctx context.Context, wanted []*project.Node, scope
 			if err := r.create(ctx, n, "CREATE TEMP TABLE "+project.Quote(n.Name), names); err != nil {
 				return 0, err
 			}
-			if !want[n] {
-				return 0, nil
-			}
-			if scoped {
+			if scoped && want[n] {
 				if err := r.checkSessions(ctx, n); err != nil {
 					return 0, err
 				}
 			}
-			return apply(ctx, n)
+			return 0, r.settle(ctx)
 		})
 		if err != nil {
 			return err
@@ -120,21 +172,4 @@ func (r *run) dropTemps(ctx context.Context, nodes []*project.Node) error {
 		}
 	}
 	return nil
-}
-
-// replaceTable makes the node's table anew from the temporary one.
-func (r *run) replaceTable(ctx context.Context, n *project.Node) (int64, error) {
-	r.diffs[n] = &diff{changed: true, all: true}
-	if err := r.exec(ctx, "write "+n.Name, fmt.Sprintf("CREATE OR REPLACE TABLE %s AS FROM %s", n.Relation(), temp(n.Name))); err != nil {
-		return 0, err
-	}
-	return r.number(ctx, "count rows", "SELECT count(*) FROM "+n.Relation())
-}
-
-// replaceSessions brings the rows of the sessions in closedTable up to date with the temporary table.
-func (r *run) replaceSessions(ctx context.Context, n *project.Node) (int64, error) {
-	if err := r.copyRows(ctx, oldTable(n), n.Relation(), "rowid AS "+ridColumn+", *", false); err != nil {
-		return 0, err
-	}
-	return r.replaceRows(ctx, n)
 }

@@ -99,11 +99,14 @@ func (r *run) finish(ctx context.Context) error {
 
 // consume forgets the changes that the marts now hold.
 func (r *run) consume(ctx context.Context) error {
-	where := ""
+	consumed := fmt.Sprintf("batch <= %d", r.batch)
 	if r.more {
-		where = " WHERE session_id IN (SELECT session_id FROM " + temp(closedTable) + ")"
+		consumed += " AND session_id IN (SELECT session_id FROM " + temp(closedTable) + ")"
+		if r.ahead != nil && r.ahead.complete {
+			consumed += fmt.Sprintf(" OR batch <= %d", r.ahead.batch)
+		}
 	}
-	if err := r.exec(ctx, "forget consumed changes", "DELETE FROM meta.changed_keys"+where); err != nil {
+	if err := r.exec(ctx, "forget consumed changes", "DELETE FROM meta.changed_keys WHERE "+consumed); err != nil {
 		return err
 	}
 	if err := r.exec(ctx, "write refresh state", "DELETE FROM meta.refresh_state"); err != nil {

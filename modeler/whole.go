@@ -64,7 +64,14 @@ func (r *run) createView(ctx context.Context, n *project.Node) error {
 
 // buildStatic makes what depends on seeds alone, if its text changed.
 func (r *run) buildStatic(ctx context.Context) error {
-	for _, n := range r.selectedNodes(func(n *project.Node) bool { return n.Scope == project.Static && r.rebuild[n] }) {
+	nodes := r.selectedNodes(func(n *project.Node) bool { return n.Scope == project.Static && r.rebuild[n] })
+	if len(nodes) == 0 {
+		return nil
+	}
+	if err := r.createSchemas(ctx); err != nil {
+		return err
+	}
+	for _, n := range nodes {
 		err := r.timed(n, func() (int64, error) {
 			switch n.Materialized {
 			case project.Seed:

@@ -55,17 +55,46 @@ parts as (
     where ended_on > started_on
 ),
 
+-- A turn's number is carried on to the records behind its prompt, by a window: an as-of join of two temporary tables
+-- is planned as nested loops.
+placed as (
+    select
+        session_id,
+        record_number,
+        date_key,
+        active_ms,
+        null::bigint as turn_number,
+        null::varchar as task_category
+    from parts
+    where active_ms > 0
+    union all
+    select session_id, record_number, null, null, turn_number, task_category
+    from {{ ref('int_turns') }}
+),
+
+carried as (
+    select
+        session_id,
+        date_key,
+        active_ms,
+        last_value(turn_number ignore nulls) over in_session as turn_number,
+        last_value(task_category ignore nulls) over in_session as task_category
+    from placed
+    window in_session as (
+        partition by session_id order by record_number, turn_number is null, date_key
+        rows between unbounded preceding and current row
+    )
+),
+
 final as (
     select
-        parts.session_id,
-        parts.date_key,
-        coalesce(turns.turn_number, 0) as turn_number,
-        coalesce(turns.task_category, 'other') as task_category,
-        sum(parts.active_ms)::bigint as active_ms
-    from parts
-    asof left join {{ ref('int_turns') }} as turns
-        on turns.session_id = parts.session_id and turns.record_number <= parts.record_number
-    where parts.active_ms > 0
+        session_id,
+        date_key,
+        coalesce(turn_number, 0) as turn_number,
+        coalesce(task_category, 'other') as task_category,
+        sum(active_ms)::bigint as active_ms
+    from carried
+    where active_ms is not null
     group by all
 )
 
