@@ -126,7 +126,7 @@ func TestCorruptFilesAreNamed(t *testing.T) {
 	t.Run("stream", func(t *testing.T) {
 		data := t.TempDir()
 		untilIdle(t, data, dir)
-		blocks, err := filepath.Glob(filepath.Join(data, "jetstream", "jetstream", "*", "streams", "CONVERSATIONS", "msgs", "*.blk"))
+		blocks, err := filepath.Glob(filepath.Join(data, "jetstream", "*", "streams", "CONVERSATIONS", "msgs", "*.blk"))
 		if err != nil || len(blocks) == 0 {
 			t.Fatalf("no blocks: %v", err)
 		}

@@ -26,6 +26,7 @@ func TestModelsIncrementalEqualsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := openWarehouse(t)
+	fewerChecks(t, 4) // the program's own models take a multiple of the small ones' time
 	rapid.Check(t, func(rt *rapid.T) {
 		b := emptyBronze(t, db)
 		refresh := func(opts modeler.Options, chunk int64) {

@@ -106,19 +106,53 @@ func (r *run) computeSessions(ctx context.Context, wanted []*project.Node, scope
 	for _, n := range wanted {
 		want[n] = true
 	}
-	for _, n := range nodes {
+	for i, n := range nodes {
 		err := r.timed(n, func() (int64, error) {
 			if err := r.create(ctx, n, "CREATE TEMP TABLE "+project.Quote(n.Name), names); err != nil {
 				return 0, err
 			}
-			if scoped && want[n] {
-				if err := r.checkSessions(ctx, n); err != nil {
+			if want[n] {
+				if err := r.checkSessions(ctx, n, scoped); err != nil {
 					return 0, err
 				}
+			}
+			if err := r.dropUsed(ctx, nodes[:i+1], nodes[i+1:], want, scoped); err != nil {
+				return 0, err
 			}
 			return 0, r.settle(ctx)
 		})
 		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropUsed frees the memory of what the last computed node read and no later one does.
+func (r *run) dropUsed(ctx context.Context, done, ahead []*project.Node, want map[*project.Node]bool, scoped bool) error {
+	nodes, sources := map[*project.Node]bool{}, map[*project.Source]bool{}
+	for _, n := range ahead {
+		for _, up := range n.Refs {
+			nodes[up] = true
+		}
+		for _, s := range n.Sources {
+			sources[s] = true
+		}
+	}
+	last := done[len(done)-1]
+	var names []string
+	for _, up := range last.Refs {
+		if up.Scope == project.Session && !nodes[up] && !want[up] {
+			names = append(names, up.Name)
+		}
+	}
+	for _, s := range last.Sources {
+		if scoped && !sources[s] {
+			names = append(names, r.sourceName(s))
+		}
+	}
+	for _, name := range names {
+		if err := r.exec(ctx, "drop temporary table", "DROP TABLE "+temp(name)); err != nil {
 			return err
 		}
 	}
@@ -151,9 +185,13 @@ func (r *run) sessionAncestors(wanted []*project.Node) []*project.Node {
 }
 
 // checkSessions refuses rows of sessions that were not asked for: they would stand beside those that are already there.
-func (r *run) checkSessions(ctx context.Context, n *project.Node) error {
-	strange, err := r.strings(ctx, "check sessions", fmt.Sprintf(`SELECT DISTINCT coalesce(session_id, '') FROM %s
-		WHERE coalesce(session_id, '') NOT IN (SELECT session_id FROM %s) LIMIT 3`, temp(n.Name), temp(closedTable)))
+func (r *run) checkSessions(ctx context.Context, n *project.Node, scoped bool) error {
+	asked := "SELECT session_id FROM " + temp(closedTable)
+	if !scoped {
+		asked = "SELECT coalesce(session_id, '') FROM " + documents
+	}
+	strange, err := r.strings(ctx, "check sessions", fmt.Sprintf(
+		"SELECT DISTINCT coalesce(session_id, '') FROM %s WHERE coalesce(session_id, '') NOT IN (%s) LIMIT 3", temp(n.Name), asked))
 	if err != nil {
 		return &ModelError{Model: n.Name, File: n.File, Err: err}
 	}

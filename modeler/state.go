@@ -46,21 +46,21 @@ func (r *run) begin(ctx context.Context) error {
 		return fmt.Errorf("read refresh state: %w", err)
 	}
 	r.state.found = err == nil
-	if r.batch, err = r.number(ctx, "read batch", `SELECT greatest(
-		coalesce((SELECT max(batch) FROM meta.watermarks WHERE consumer = 'warehouse'), 0),
-		coalesce((SELECT max(batch) FROM meta.changed_keys), 0))`); err != nil {
-		return err
+	var applied sql.NullInt64
+	err = r.tx.QueryRow(ctx, `SELECT (SELECT max(batch) FROM meta.watermarks WHERE consumer = 'warehouse'),
+		(SELECT coalesce(max(batch), 0) FROM meta.changed_keys)`).Scan(&applied, &r.batch)
+	if err != nil {
+		return fmt.Errorf("read batch: %w", err)
 	}
+	r.batch = max(r.batch, applied.Int64)
 	if r.id, err = r.number(ctx, "number the refresh", "SELECT coalesce(max(id), 0) + 1 FROM meta.refreshes"); err != nil {
 		return err
 	}
-	if !r.state.found || r.batch < r.state.batch {
-		// The first refresh; or bronze was begun anew, and nothing that is known about its sessions holds.
-		r.opts.Full = true
-		if len(r.opts.Select)+len(r.opts.Exclude) == 0 {
-			r.state = state{}
-		}
+	if applied.Valid && applied.Int64 < r.state.batch {
+		r.state = state{} // bronze was begun anew: nothing that is known about its sessions holds
 	}
+	r.opts.Full = r.opts.Full || !r.state.found
+	r.batch = max(r.batch, r.state.batch)
 	r.built = map[string]builtModel{}
 	rows, err := r.tx.Query(ctx, "SELECT name, schema, materialized, hash, stale FROM meta.models")
 	if err != nil {

@@ -79,6 +79,9 @@ func (s *service) lifetime(ctx context.Context, opt serviceOptions, until func(c
 	if err == nil {
 		err = s.run(ctx, until)
 	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = nil // told to stop while it was still starting
+	}
 	return errors.Join(err, s.close())
 }
 
