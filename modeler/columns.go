@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"claude-analytics/internal/warehouse"
@@ -77,16 +75,9 @@ func (c *columnCache) hashes(ctx context.Context, r *run) (map[*project.Node]str
 	return out, nil
 }
 
-var (
-	word = regexp.MustCompile(`\w+`)
-	// star is one that stands for columns, not for a product.
-	star = regexp.MustCompile(`(?i)\*\s*(from\b|exclude\b|replace\b|rename\b|like\b|,|\)|$)|\bcolumns\s*\(`)
-)
-
 // needed is the select list for a copy of a source: columns that no model reads become NULL, so that wide ones (the
-// whole document) are not copied for nothing. A column counts as read if its name stands in the text of a model that
-// reads the source, or if DuckDB says so: the text may have a star.
-func (c *columnCache) needed(ctx context.Context, r *run, s *project.Source, columns []warehouse.Column) (string, error) {
+// whole document) are not copied for nothing.
+func (c *columnCache) needed(r *run, s *project.Source, columns []warehouse.Column) (string, error) {
 	key := s.Key()
 	for _, n := range r.project.Nodes {
 		key += r.hashes[n]
@@ -94,7 +85,7 @@ func (c *columnCache) needed(ctx context.Context, r *run, s *project.Source, col
 	names, ok := c.sources[key]
 	if !ok {
 		var err error
-		if names, err = r.readColumns(ctx, s, columns); err != nil {
+		if names, err = r.readColumns(s, columns); err != nil {
 			return "", err
 		}
 		c.sources[key] = names
@@ -115,29 +106,21 @@ func (c *columnCache) needed(ctx context.Context, r *run, s *project.Source, col
 	return "* REPLACE (" + strings.Join(unread, ", ") + ")", nil
 }
 
-func (r *run) readColumns(ctx context.Context, s *project.Source, columns []warehouse.Column) ([]string, error) {
+func (r *run) readColumns(s *project.Source, columns []warehouse.Column) ([]string, error) {
 	read := map[string]bool{}
 	for _, n := range r.project.Nodes {
-		reads := false
 		for _, up := range n.Sources {
-			reads = reads || up == s
-		}
-		if !reads {
-			continue
-		}
-		compiled, err := n.Compile(project.Names{})
-		if err != nil {
-			return nil, err
-		}
-		for _, w := range word.FindAllString(compiled.SQL, -1) {
-			read[strings.ToLower(w)] = true
-		}
-		if !star.MatchString(strings.ReplaceAll(compiled.SQL, "count(*)", "")) {
-			continue
-		}
-		if !r.explain(ctx, compiled.SQL, s.Identifier, read) {
-			for _, c := range columns { // no answer: everything
-				read[strings.ToLower(c.Name)] = true
+			if up != s {
+				continue
+			}
+			compiled, err := n.Compile(project.Names{})
+			if err != nil {
+				return nil, err
+			}
+			if !namedColumns(compiled.SQL, s.Relation(), read) {
+				for _, c := range columns {
+					read[strings.ToLower(c.Name)] = true
+				}
 			}
 		}
 	}
@@ -148,51 +131,4 @@ func (r *run) readColumns(ctx context.Context, s *project.Source, columns []ware
 		}
 	}
 	return out, nil
-}
-
-// planNode is a node of EXPLAIN's JSON.
-type planNode struct {
-	Name     string                     `json:"name"`
-	Children []planNode                 `json:"children"`
-	Extra    map[string]json.RawMessage `json:"extra_info"`
-}
-
-// explain adds the columns that DuckDB's plan reads from a table; false if the plan cannot be understood.
-func (r *run) explain(ctx context.Context, query, table string, read map[string]bool) bool {
-	var kind, text string
-	if err := r.tx.QueryRow(ctx, "EXPLAIN (FORMAT json) "+query).Scan(&kind, &text); err != nil {
-		return false
-	}
-	var plan []planNode
-	if err := json.Unmarshal([]byte(text), &plan); err != nil {
-		return false
-	}
-	found, good := false, true
-	var visit func([]planNode)
-	visit = func(nodes []planNode) {
-		for _, n := range nodes {
-			visit(n.Children)
-			var name string
-			if raw, ok := n.Extra["Table"]; !ok || json.Unmarshal(raw, &name) != nil || !strings.HasSuffix(name, table) {
-				continue
-			}
-			found = true
-			var many []string
-			var one string
-			raw, ok := n.Extra["Projections"]
-			switch {
-			case !ok: // it only counts rows
-			case json.Unmarshal(raw, &many) == nil:
-			case json.Unmarshal(raw, &one) == nil:
-				many = []string{one}
-			default:
-				good = false
-			}
-			for _, c := range many {
-				read[strings.ToLower(strings.Trim(c, `"`))] = true
-			}
-		}
-	}
-	visit(plan)
-	return found && good
 }

@@ -81,16 +81,15 @@ type bronze struct {
 
 // doc is a document as far as the small project reads it.
 type doc struct {
-	id        string
-	session   string // "" is NULL
-	project   string
-	uuid      string
-	minute    int // since the epoch of the tests
-	ingested  int
-	length    int
-	toolID    string
-	tool      string
-	responses string
+	id       string
+	session  string // "" is NULL
+	project  string
+	uuid     string
+	minute   int // since the epoch of the tests
+	ingested int
+	length   int
+	toolID   string
+	tool     string
 }
 
 func (b *bronze) exec(t testing.TB, statements ...string) {

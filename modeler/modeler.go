@@ -93,7 +93,7 @@ type Result struct {
 	Batch           int64         `json:"batch"`           // last batch of bronze that the marts hold
 	More            bool          `json:"more,omitempty"`  // a part of the backlog is left
 	Models          []ModelResult `json:"models"`
-	newest          time.Time
+	newest          time.Time     // arrival of the newest document that the marts hold
 }
 
 // Nothing is whether the marts were up to date already.
@@ -184,6 +184,18 @@ func (r *Result) add(next Result) {
 }
 
 func (m *Modeler) refreshOnce(ctx context.Context, opts Options) (Result, error) {
+	result, err := m.takeTurn(ctx, opts)
+	if err != nil {
+		return Result{}, fmt.Errorf("refresh models: %w", err)
+	}
+	if !result.Nothing() && m.cfg.OnRefresh != nil {
+		m.cfg.OnRefresh(result)
+	}
+	return result, nil
+}
+
+// takeTurn waits for the refresh that runs, and then runs one.
+func (m *Modeler) takeTurn(ctx context.Context, opts Options) (Result, error) {
 	select {
 	case m.turn <- struct{}{}:
 		defer func() { <-m.turn }()
@@ -194,15 +206,9 @@ func (m *Modeler) refreshOnce(ctx context.Context, opts Options) (Result, error)
 	m.began(opts)
 	result, err := m.refresh(ctx, opts)
 	result.Finished = time.Now()
-	result.Seconds = result.Finished.Sub(result.Started).Seconds()
+	result.Seconds = result.Finished.Sub(opts.started).Seconds()
 	m.ended(ctx, opts, result, err)
-	if err != nil {
-		return Result{}, fmt.Errorf("refresh models: %w", err)
-	}
-	if !result.Nothing() && m.cfg.OnRefresh != nil {
-		m.cfg.OnRefresh(result)
-	}
-	return result, nil
+	return result, err
 }
 
 // refresh runs with the turn held.
@@ -256,7 +262,7 @@ func (m *Modeler) newRun(p *project.Project, tx *warehouse.Tx, opts Options) *ru
 
 func (r *run) result() Result {
 	if r.nothing() {
-		return Result{Kind: r.kind(), Reason: r.opts.Reason, Started: r.opts.started, Batch: r.batch}
+		return Result{Kind: r.kind(), Reason: r.opts.Reason, Started: r.opts.started, Batch: r.batch, newest: r.state.newest.Time}
 	}
 	return Result{
 		ID: r.id, Kind: r.kind(), Reason: r.opts.Reason, Started: r.opts.started,

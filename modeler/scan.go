@@ -15,7 +15,7 @@ import (
 const (
 	rowGroup = warehouse.RowGroupSize
 	// maxPlaces is how many places are read one by one; with more, one pass over all is cheaper.
-	maxPlaces = 64
+	maxPlaces = 256
 )
 
 // place is a range of row ids.
@@ -96,7 +96,7 @@ func (r *run) scopeSource(ctx context.Context, s *project.Source, reader *projec
 		return &ModelError{Model: reader.Name, File: reader.File, Err: fmt.Errorf(
 			"source %s has no column %s (or does not exist), so models above it cannot be refreshed by session", s.Key(), project.SessionKey)}
 	}
-	needed, err := r.columns.needed(ctx, r, s, columns)
+	needed, err := r.columns.needed(r, s, columns)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/robfig/cron/v3"
+	"github.com/rs/zerolog"
 )
 
 const (
@@ -56,11 +57,11 @@ func (m *Modeler) scheduled(ctx context.Context, reason Reason, full bool) (bool
 	case err != nil:
 		m.log.Error().Err(err).Str("reason", string(reason)).Msg("refresh failed, the marts stay as they were")
 	case !result.Nothing():
-		event := m.log.Debug()
+		level := zerolog.DebugLevel
 		if result.Kind == KindFull {
-			event = m.log.Info()
+			level = zerolog.InfoLevel
 		}
-		event.Int64("id", result.ID).Str("kind", result.Kind).Str("reason", string(reason)).Float64("seconds", result.Seconds).
+		m.log.WithLevel(level).Int64("id", result.ID).Str("kind", result.Kind).Str("reason", string(reason)).Float64("seconds", result.Seconds).
 			Int64("changed_sessions", result.ChangedSessions).Int64("sessions", result.Sessions).Msg("models refreshed")
 	}
 	return result.More, err

@@ -139,7 +139,7 @@ func (r *run) markStale(ctx context.Context) error {
 
 func (r *run) rememberModels(ctx context.Context, now time.Time) error {
 	for _, n := range r.project.Nodes {
-		if !r.rebuild[n] && !(r.ahead != nil && r.ahead.nodes[n]) {
+		if !r.rebuild[n] && (r.ahead == nil || !r.ahead.nodes[n]) {
 			continue
 		}
 		if err := r.exec(ctx, "write models", "DELETE FROM meta.models WHERE name = ?", n.Name); err != nil {

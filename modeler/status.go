@@ -44,9 +44,9 @@ func (m *Modeler) ended(ctx context.Context, opts Options, result Result, err er
 		if !result.Nothing() {
 			m.status.Refreshes++
 			m.status.Last = &result
-			if !result.newest.IsZero() {
-				m.status.Newest = result.newest
-			}
+		}
+		if !result.newest.IsZero() {
+			m.status.Newest = result.newest
 		}
 	case !errors.Is(err, context.Canceled):
 		m.status.Failures++

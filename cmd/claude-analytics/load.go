@@ -25,8 +25,8 @@ type loadCmd struct {
 
 // loadAnswer is what a load did.
 type loadAnswer struct {
-	Mode  string       `json:"mode"` // live or offline
-	Sink  sink.Status  `json:"sink"`
+	Mode  string            `json:"mode"` // live or offline
+	Sink  sink.Status       `json:"sink"`
 	Stats bronze.TableStats `json:"stats"`
 }
 

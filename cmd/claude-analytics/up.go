@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-
 	"claude-analytics/internal/config"
 )
 

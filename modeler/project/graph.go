@@ -3,6 +3,7 @@ package project
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"regexp"
 	"sort"
@@ -142,7 +143,11 @@ func (p *Project) hash(faults *Faults) {
 		} else {
 			compiled, err := n.Compile(Names{})
 			if err != nil {
-				*faults = append(*faults, err.(Fault))
+				var fault Fault
+				if !errors.As(err, &fault) {
+					fault = Fault{File: n.File, Message: err.Error()}
+				}
+				*faults = append(*faults, fault)
 				continue
 			}
 			fmt.Fprintln(h, compiled.SQL)

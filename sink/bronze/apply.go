@@ -200,8 +200,15 @@ func (a *application) bury(ctx context.Context, tx *warehouse.Tx) error {
 
 func tombstoneRecord(buried []tombstone) arrow.RecordBatch {
 	text, whole := arrow.BinaryTypes.String, arrow.PrimitiveTypes.Int64
-	fields := []arrow.Field{{Name: "source", Type: text}, {Name: "_id", Type: text, Nullable: true}, {Name: "namespace", Type: text, Nullable: true},
-		{Name: "_epoch", Type: whole}, {Name: "_seq", Type: whole}, {Name: "deleted_at", Type: arrow.FixedWidthTypes.Timestamp_us}, {Name: "_key", Type: arrow.PrimitiveTypes.Uint64, Nullable: true}}
+	fields := []arrow.Field{
+		{Name: "source", Type: text},
+		{Name: "_id", Type: text, Nullable: true},
+		{Name: "namespace", Type: text, Nullable: true},
+		{Name: "_epoch", Type: whole},
+		{Name: "_seq", Type: whole},
+		{Name: "deleted_at", Type: arrow.FixedWidthTypes.Timestamp_us},
+		{Name: "_key", Type: arrow.PrimitiveTypes.Uint64, Nullable: true},
+	}
 	return build(len(buried), fields, func(i int, builders []array.Builder) {
 		t := &buried[i]
 		builders[0].(*array.StringBuilder).Append(t.source)
