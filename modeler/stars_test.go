@@ -16,7 +16,7 @@ func TestNamedColumns(t *testing.T) {
 		`select distinct * from "raw"."rows"`:                                         false,
 		`with x as (select a from "raw"."rows" where b > 0) select * from x`:          true,
 		`with x as (select * from "raw"."rows") select a from x`:                      false,
-		`select a, (select * from y) from "raw"."rows"`:                               false, // not worth telling apart
+		`select a, (select * from y) from "raw"."rows"`:                               true,
 		`select to_json(r) from "raw"."rows" as r`:                                    false,
 		`select r.a from "raw"."rows" as r where r.b = 1`:                             true,
 		`select a from x natural join "raw"."rows"`:                                   false,
