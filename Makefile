@@ -75,7 +75,7 @@ $(VENV)/done: scripts/requirements-test.txt
 
 .PHONY: test-models
 test-models: ## the models' golden cases only (UPDATE=1 rewrites them)
-	@go test ./modeler/... $(if $(UPDATE),-update)
+	@go test ./modeler/models_test $(if $(UPDATE),-update)
 
 .PHONY: test-long
 test-long: build tools ## crash sweep, long property tests, fuzzing (FUZZTIME=60s each)

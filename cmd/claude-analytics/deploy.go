@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 
+	"github.com/rs/zerolog"
+
+	"claude-analytics/internal/config"
 	"claude-analytics/internal/stream"
 )
 
@@ -21,8 +25,7 @@ func (c *deployCmd) Run(ctx context.Context, e *env) error {
 	if cfg.NATSURL == "" {
 		return usagef("deploy works on an external NATS: set NATS_URL or --nats-url (the embedded one is set up by `up`)")
 	}
-	conn := stream.New(stream.Config{URL: cfg.NATSURL, Creds: cfg.NATSCreds, ConnectWait: dialWait}, log)
-	differences, err := conn.Deploy(ctx, c.Check)
+	differences, err := deployTo(ctx, cfg, log, c.Check)
 	if err != nil {
 		return err
 	}
@@ -42,4 +45,14 @@ func (c *deployCmd) Run(ctx context.Context, e *env) error {
 		return errCheckFailed
 	}
 	return nil
+}
+
+// deployTo compares the streams of the configured NATS with what they should be, and mends them unless checkOnly.
+func deployTo(ctx context.Context, cfg config.Loaded, log zerolog.Logger, checkOnly bool) (differences []stream.Difference, err error) {
+	conn := stream.New(stream.Config{URL: cfg.NATSURL, Creds: cfg.NATSCreds, ConnectWait: dialWait, LeaveStreams: true}, log)
+	if err := conn.Open(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+	return conn.Deploy(ctx, checkOnly)
 }

@@ -15,7 +15,6 @@ import (
 
 	"claude-analytics/internal/config"
 	"claude-analytics/internal/lockfile"
-	"claude-analytics/internal/stream"
 )
 
 // finding is one thing that doctor looked at.
@@ -163,8 +162,7 @@ func checkNATS(ctx context.Context, cfg config.Loaded) finding {
 	if cfg.NATSURL == "" {
 		return finding{Check: name, OK: true, Detail: "embedded, in " + cfg.StreamDir()}
 	}
-	conn := stream.New(stream.Config{URL: cfg.NATSURL, Creds: cfg.NATSCreds, ConnectWait: dialWait}, disabledLogger)
-	differences, err := conn.Deploy(ctx, true)
+	differences, err := deployTo(ctx, cfg, disabledLogger, true)
 	if err != nil {
 		return finding{Check: name, Detail: err.Error(), Remedy: "start nats-server 2.15.2 or newer with JetStream (deploy/nats.conf), correct NATS_URL, or unset it"}
 	}

@@ -23,6 +23,8 @@ type Config struct {
 	Creds string
 	// ConnectWait bounds how long Open waits for the external server; 0: until its context ends.
 	ConnectWait time.Duration
+	// LeaveStreams makes Open neither create the streams nor change their settings: Deploy compares or mends them.
+	LeaveStreams bool
 
 	// Dir holds the embedded server's data: directly if it is called "jetstream", else in a folder of that name.
 	Dir string
@@ -106,8 +108,10 @@ func (c *Conn) Open(ctx context.Context) (err error) {
 	if err := c.checkStore(ctx); err != nil {
 		return err
 	}
-	if err := c.ensureStreams(ctx); err != nil {
-		return err
+	if !c.cfg.LeaveStreams {
+		if err := c.ensureStreams(ctx); err != nil {
+			return err
+		}
 	}
 	c.log.Info().Str("url", nc.ConnectedUrlRedacted()).Str("version", nc.ConnectedServerVersion()).Bool("embedded", c.Embedded()).Msg("stream open")
 	return nil
