@@ -118,6 +118,7 @@ type Modeler struct {
 	project   *project.Project
 	columns   *columnCache
 	metaReady bool
+	limits    scanLimits
 
 	mu     sync.Mutex
 	status Status
@@ -137,7 +138,7 @@ func New(cfg Config, db *warehouse.DB, log zerolog.Logger, reg prometheus.Regist
 	}
 	return &Modeler{
 		cfg: cfg, db: db, log: log.With().Str("part", "modeler").Logger(),
-		metrics: newMetrics(reg), turn: make(chan struct{}, 1), columns: newColumnCache(),
+		metrics: newMetrics(reg), turn: make(chan struct{}, 1), columns: newColumnCache(), limits: defaultLimits(),
 	}
 }
 
@@ -257,7 +258,7 @@ func (m *Modeler) load(opts Options) (*project.Project, error) {
 }
 
 func (m *Modeler) newRun(p *project.Project, tx *warehouse.Tx, opts Options) *run {
-	return &run{project: p, tx: tx, columns: m.columns, opts: opts, chunk: m.cfg.Chunk, metaReady: m.metaReady}
+	return &run{project: p, tx: tx, columns: m.columns, opts: opts, chunk: m.cfg.Chunk, limits: m.limits, metaReady: m.metaReady}
 }
 
 func (r *run) result() Result {

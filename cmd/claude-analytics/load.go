@@ -101,16 +101,10 @@ func (c *loadCmd) load(ctx context.Context, e *env, cfg config.Loaded, log zerol
 // drain runs the sink until both destinations hold what the stream holds.
 func (s *service) drain(ctx context.Context, progress *bar) error {
 	return s.run(ctx, func(ctx context.Context) error {
-		return poll(ctx, 50*time.Millisecond, func(ctx context.Context) (bool, error) {
+		return watching(ctx, func() {
 			status := s.sink.Status()
 			progress.set(int64(status.Warehouse.Seen), int64(status.Warehouse.Seen)+max(status.Warehouse.Lag, 0))
-			// The stream being away for a moment is the sink's to mend, not the end of the wait.
-			if err := s.sink.FlushLake(ctx); err != nil {
-				return false, nil //nolint:nilerr // see above
-			}
-			done, err := s.sink.CaughtUp(ctx)
-			return done && err == nil, nil
-		})
+		}, s.sink.Drain)
 	})
 }
 

@@ -3,34 +3,34 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"claude-analytics/internal/warehouse"
 	"claude-analytics/modeler"
 )
 
-// settled waits until everything that was on disk has been published, applied, landed and modelled.
+// settled waits until everything that was on disk has been published, applied, landed and modelled. look is called now
+// and then meanwhile.
 func (s *service) settled(ctx context.Context, look func()) error {
-	return poll(ctx, 50*time.Millisecond, func(ctx context.Context) (bool, error) {
-		look()
-		done, err := s.isSettled(ctx)
-		if err != nil && ctx.Err() == nil {
-			// A part that fails retries by itself; here it only means: not yet.
-			s.log.Debug().Err(err).Msg("not settled yet")
-		}
-		return done && err == nil, nil
+	return watching(ctx, look, func(ctx context.Context) error {
+		return poll(ctx, 50*time.Millisecond, func(ctx context.Context) (bool, error) {
+			done, err := s.isSettled(ctx)
+			if err != nil && ctx.Err() == nil {
+				// A part that fails retries by itself; here it only means: not yet.
+				s.log.Debug().Err(err).Msg("not settled yet")
+			}
+			return done && err == nil, nil
+		})
 	})
 }
 
-// isSettled looks along the data path; sources are asked again at the end, since they may have gone on meanwhile.
+// isSettled follows the data path; sources are asked again at the end, since they may have gone on meanwhile.
 func (s *service) isSettled(ctx context.Context) (bool, error) {
 	if !s.ingest.CaughtUp() {
 		return false, nil
 	}
-	if err := s.sink.FlushLake(ctx); err != nil {
-		return false, err
-	}
-	if done, err := s.sink.CaughtUp(ctx); err != nil || !done {
+	if err := s.sink.Drain(ctx); err != nil {
 		return false, err
 	}
 	before := s.sink.Status().Warehouse.Seen
@@ -38,6 +38,21 @@ func (s *service) isSettled(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	return s.ingest.CaughtUp() && s.sink.Status().Warehouse.Seen == before, nil
+}
+
+// watching calls look now and then until work has returned.
+func watching(ctx context.Context, look func(), work func(context.Context) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		_ = poll(ctx, 100*time.Millisecond, func(context.Context) (bool, error) {
+			look()
+			return false, nil
+		})
+	})
+	defer watcher.Wait()
+	defer stop()
+	return work(ctx)
 }
 
 // show moves a bar by what has been applied, of what is known to be there.

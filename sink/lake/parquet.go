@@ -20,7 +20,7 @@ const (
 	rowGroupBytes = 64 << 20
 	// Pages are what zstd sees at once: larger ones compress documents of one session against each other.
 	pageBytes = 4 << 20
-	zstdLevel = 6
+	zstdLevel = 3
 )
 
 // encode writes rows as one Parquet file and returns its size. All records share one schema.
