@@ -77,31 +77,13 @@ func (r *run) bound(ctx context.Context) error {
 		return err
 	}
 	r.bounds = bounds{nulls: empty > 0, dates: dates}
-	if r.sessions > r.limits.sessions {
-		return nil
-	}
-	rows, err := r.tx.Query(ctx, fmt.Sprintf(`SELECT c.session_id, min(d.date)::VARCHAR, max(d.date)::VARCHAR
-		FROM %s c LEFT JOIN meta.session_dates d ON d.session_id = c.session_id GROUP BY 1`, temp(closedTable)))
-	if err != nil {
-		return fmt.Errorf("read dates: %w", err)
-	}
-	defer rows.Close() //nolint:errcheck // Err says it
-	for rows.Next() {
-		var s sessionBounds
-		if err := rows.Scan(&s.session, &s.first, &s.last); err != nil {
-			return fmt.Errorf("read dates: %w", err)
-		}
-		r.bounds.sessions = append(r.bounds.sessions, s)
-	}
-	return rows.Err()
+	return nil
 }
 
 // bounds are the limits of a scan for the rows of closedTable.
 type bounds struct {
 	nulls bool     // rows without a session are wanted too
 	dates []string // every date the sessions ever had, sorted
-	// sessions are the sessions one by one; empty if there are too many.
-	sessions []sessionBounds
 }
 
 // where is the condition that a table's row belongs to a session of closedTable. Dates are literals, so that row groups

@@ -11,8 +11,8 @@ import (
 
 // A table holds its rows in the order they came, mostly: those of a few sessions lie in few places. So a scan for them
 // first reads the narrow session column alone and notes where the rows are, and then reads whole rows from there only:
-// from a few places by row id, else session by session (an equality passes over a table faster than a list does).
-// Reading the wide columns everywhere costs up to 30 times as much.
+// from few places by row id, from many session by session within the dates that its rows have there (row ids are looked
+// at row by row, dates pass over whole row groups). Reading the wide columns everywhere costs up to 30 times as much.
 const rowGroup = warehouse.RowGroupSize
 
 // scanLimits say when which way of reading is taken.
@@ -26,10 +26,29 @@ func defaultLimits() scanLimits { return scanLimits{places: 16, sessions: 256} }
 // place is a range of row ids.
 type place struct{ first, last int64 }
 
-// copyRows makes a temporary table of a table's rows that belong to the sessions of closedTable. columns is a select list.
-func (r *run) copyRows(ctx context.Context, name, relation, columns string, hasDate bool) error {
-	where := r.bounds.where("", hasDate)
-	places, err := r.locate(ctx, relation, where)
+// table is what a scan must know of one.
+type table struct {
+	relation string
+	columns  string // select list of the copy
+	bounded  bool   // it has bronze's date, so that the dates of the sessions hold
+	clock    string // a DATE column that follows the order of the rows, mostly; empty: none
+}
+
+// newTable finds the clock among a table's columns.
+func newTable(relation, list string, columns []warehouse.Column, bounded bool) table {
+	t := table{relation: relation, columns: list, bounded: bounded}
+	for _, name := range []string{"date_key", "date"} {
+		if c, ok := findColumn(columns, name); ok && c.Type == "DATE" {
+			t.clock = project.Quote(c.Name)
+		}
+	}
+	return t
+}
+
+// copyRows makes a temporary table of a table's rows that belong to the sessions of closedTable.
+func (r *run) copyRows(ctx context.Context, name string, t table) error {
+	where := r.bounds.where("", t.bounded)
+	places, err := r.locate(ctx, t.relation, where)
 	if err != nil {
 		return err
 	}
@@ -41,34 +60,44 @@ func (r *run) copyRows(ctx context.Context, name, relation, columns string, hasD
 		for _, p := range places {
 			conditions = append(conditions, fmt.Sprintf("rowid BETWEEN %d AND %d AND %s", p.first, p.last, r.bounds.where("", false)))
 		}
-	case len(r.bounds.sessions) > 0:
-		for _, s := range r.bounds.sessions {
-			conditions = append(conditions, s.where(hasDate))
+	case t.clock != "" && r.sessions <= r.limits.sessions:
+		if conditions, err = r.bySession(ctx, t, where); err != nil {
+			return err
 		}
 	default:
 		conditions = []string{where}
 	}
 	for i, c := range conditions {
-		conditions[i] = fmt.Sprintf("SELECT %s FROM %s WHERE %s", columns, relation, c)
+		conditions[i] = fmt.Sprintf("SELECT %s FROM %s WHERE %s", t.columns, t.relation, c)
 	}
-	return r.exec(ctx, "read "+relation, "CREATE TEMP TABLE "+project.Quote(name)+" AS "+strings.Join(conditions, " UNION ALL "))
+	return r.exec(ctx, "read "+t.relation, "CREATE TEMP TABLE "+project.Quote(name)+" AS "+strings.Join(conditions, " UNION ALL "))
 }
 
-// sessionBounds is one session of closedTable with the dates between which its documents lie; no dates: not known.
-type sessionBounds struct {
-	session     string
-	first, last *string
-}
-
-func (s sessionBounds) where(hasDate bool) string {
-	condition := project.SessionKey + " = " + project.Literal(s.session)
-	if s.session == "" {
-		condition = "(" + condition + " OR " + project.SessionKey + " IS NULL)"
+// bySession gives a condition for each session that has rows, with the dates that they have.
+func (r *run) bySession(ctx context.Context, t table, where string) ([]string, error) {
+	rows, err := r.tx.Query(ctx, fmt.Sprintf("SELECT %[1]s, min(%[2]s)::VARCHAR, max(%[2]s)::VARCHAR, count(*) > count(%[2]s) FROM %[3]s WHERE %[4]s GROUP BY 1",
+		project.SessionKey, t.clock, t.relation, where))
+	if err != nil {
+		return nil, fmt.Errorf("locate rows of %s: %w", t.relation, err)
 	}
-	if hasDate && s.first != nil {
-		condition += " AND date BETWEEN DATE " + project.Literal(*s.first) + " AND DATE " + project.Literal(*s.last)
+	defer rows.Close() //nolint:errcheck // Err says it
+	var out []string
+	for rows.Next() {
+		var session, first, last *string
+		var undated bool
+		if err := rows.Scan(&session, &first, &last, &undated); err != nil {
+			return nil, fmt.Errorf("locate rows of %s: %w", t.relation, err)
+		}
+		condition := project.SessionKey + " IS NULL"
+		if session != nil {
+			condition = project.SessionKey + " = " + project.Literal(*session)
+		}
+		if !undated {
+			condition += fmt.Sprintf(" AND %s BETWEEN DATE %s AND DATE %s", t.clock, project.Literal(*first), project.Literal(*last))
+		}
+		out = append(out, condition)
 	}
-	return condition
+	return out, rows.Err()
 }
 
 // locate finds where the rows lie; nil if there are none.
@@ -127,7 +156,7 @@ func (r *run) scopeSource(ctx context.Context, s *project.Source, reader *projec
 	if err != nil {
 		return err
 	}
-	if err := r.copyRows(ctx, r.sourceName(s), s.Relation(), needed, has["date"]); err != nil {
+	if err := r.copyRows(ctx, r.sourceName(s), newTable(s.Relation(), needed, columns, has["date"])); err != nil {
 		return err
 	}
 	if has["extracted_at"] {

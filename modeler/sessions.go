@@ -24,7 +24,11 @@ func (r *run) computeChanged(ctx context.Context) error {
 func (r *run) replaceSessionTables(ctx context.Context) error {
 	for _, n := range r.changedSessionTables() {
 		err := r.timed(n, func() (int64, error) {
-			if err := r.copyRows(ctx, oldTable(n), n.Relation(), "rowid AS "+ridColumn+", *", false); err != nil {
+			columns, err := r.columns.of(ctx, r, n)
+			if err != nil {
+				return 0, err
+			}
+			if err := r.copyRows(ctx, oldTable(n), newTable(n.Relation(), "rowid AS "+ridColumn+", *", columns, false)); err != nil {
 				return 0, err
 			}
 			return r.replaceRows(ctx, n)
