@@ -1,4 +1,4 @@
-// Command claude-analytics turns Claude Code conversations into queryable marts, a second behind the conversation.
+// Command claude-analytics turns Claude Code conversations into queryable marts while they go on.
 package main
 
 import (
