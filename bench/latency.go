@@ -22,10 +22,6 @@ const latencyTime = 20 * time.Second
 // latency lets the generator write live sessions at a steady rate into a followed folder, and sees when what was
 // written is in marts.fct_messages.
 func (b *bench) latency(ctx context.Context, rate int) error {
-	data, err := b.fresh("latency")
-	if err != nil {
-		return err
-	}
 	corpus := filepath.Join(b.dir, "latency-corpus")
 	if err := os.RemoveAll(corpus); err != nil {
 		return err
@@ -33,21 +29,11 @@ func (b *bench) latency(ctx context.Context, rate int) error {
 	if err := os.MkdirAll(corpus, 0o755); err != nil {
 		return err
 	}
-	cmd := exec.Command(b.binary, "up", "--transcripts", corpus, "--data-dir", data, "--source", "bench")
-	cmd.Env = append(os.Environ(), "LOG_LEVEL=warn", "HTTP_ADDR=127.0.0.1:0")
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	defer func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
-	}()
-	client, err := dialService(ctx, data)
+	client, stop, err := b.follow(ctx, "latency", corpus)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer stop()
 
 	written := make(chan []time.Time, 1)
 	failed := make(chan error, 1)
@@ -70,6 +56,80 @@ func (b *bench) latency(ctx context.Context, rate int) error {
 	b.add(name+"p99", at(0.99), "s", "< 2")
 	b.add(name+"max", latencies[len(latencies)-1], "s", "")
 	return nil
+}
+
+// singleLines is how many lines the case of single lines appends, one after the other.
+const singleLines = 15
+
+// single appends a line to a followed file when all is quiet, and sees when its prompt is in marts.fct_messages.
+func (b *bench) single(ctx context.Context) error {
+	corpus := filepath.Join(b.dir, "single-corpus")
+	path := filepath.Join(corpus, "-home-bench", "5b7c1d2e-0000-4000-8000-000000000001.jsonl")
+	if err := os.RemoveAll(corpus); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		return err
+	}
+	client, stop, err := b.follow(ctx, "single", corpus)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	var latencies []float64
+	for n := range singleLines {
+		time.Sleep(500 * time.Millisecond)
+		began := time.Now()
+		if err := appendPrompt(path, fmt.Sprint("single-", n), began); err != nil {
+			return err
+		}
+		for newest := int64(0); newest < began.UnixMilli(); {
+			if newest, err = newestMessage(ctx, client); err != nil {
+				return err
+			}
+			if time.Since(began) > time.Minute {
+				return errors.New("the line did not arrive")
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		latencies = append(latencies, time.Since(began).Seconds())
+	}
+	// The first line also makes everything that is made once.
+	rest := latencies[1:]
+	sort.Float64s(rest)
+	b.add("line → mart: first", latencies[0], "s", "")
+	b.add("line → mart: median of the next", rest[len(rest)/2], "s", "< 0.5")
+	b.add("line → mart: max of the next", rest[len(rest)-1], "s", "< 1")
+	return nil
+}
+
+// follow starts the program on a folder and connects to it.
+func (b *bench) follow(ctx context.Context, name, corpus string) (client *stream.Client, stop func(), err error) {
+	data, err := b.fresh(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd := exec.Command(b.binary, "up", "--transcripts", corpus, "--data-dir", data, "--source", "bench")
+	cmd.Env = append(os.Environ(), "LOG_LEVEL=warn", "HTTP_ADDR=127.0.0.1:0")
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		return nil, nil, err
+	}
+	stop = func() {
+		if client != nil {
+			client.Close()
+		}
+		_ = cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Wait()
+	}
+	if client, err = dialService(ctx, data); err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return client, stop, nil
 }
 
 // write appends live lines and returns when each was in its file.

@@ -64,7 +64,7 @@ func run() error {
 	binary := flag.String("binary", "bin/claude-analytics", "program to measure")
 	out := flag.String("out", "bench/out", "folder for the JSON")
 	size := flag.String("bytes", "350MB", "size of the generated transcripts")
-	only := flag.String("only", "", "cases, comma-separated: cold,source,sink,latency,refresh")
+	only := flag.String("only", "", "cases, comma-separated: cold,source,sink,single,latency,refresh")
 	rate := flag.Int("rate", 1000, "documents a second in the latency case")
 	keep := flag.String("dir", "", "scratch folder to keep; default: a temporary one")
 	flag.Parse()
@@ -96,6 +96,7 @@ func run() error {
 		{"cold", b.cold},
 		{"source", b.source},
 		{"sink", b.sink},
+		{"single", b.single},
 		{"latency", func(ctx context.Context) error { return b.latency(ctx, *rate) }},
 		{"refresh", b.refresh},
 	}

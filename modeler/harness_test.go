@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// A check of the property tests runs several refreshes on a real DuckDB; -rapid.checks asks for more of them.
-	for name, value := range map[string]string{"rapid.checks": "15", "rapid.shrinktime": "10s", "rapid.nofailfile": "true"} {
+	for name, value := range map[string]string{"rapid.checks": "10", "rapid.shrinktime": "10s", "rapid.nofailfile": "true"} {
 		if err := flag.Set(name, value); err != nil {
 			panic(err)
 		}
