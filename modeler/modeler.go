@@ -22,7 +22,7 @@ const (
 	DefaultDebounce   = 100 * time.Millisecond
 	DefaultMaxWait    = 250 * time.Millisecond
 	DefaultBehindWait = 2 * time.Second
-	DefaultChunk      = 50_000
+	DefaultChunk      = 100_000
 )
 
 // Config says what to run and when. The zero value runs the built-in project with the defaults, without timer and cron.
