@@ -40,6 +40,13 @@ func (s *service) isSettled(ctx context.Context) (bool, error) {
 	return s.ingest.CaughtUp() && s.sink.Status().Warehouse.Seen == before, nil
 }
 
+// caughtUpOnce waits until what was there at the start has been published and applied. It changes nothing.
+func (s *service) caughtUpOnce(ctx context.Context) error {
+	return poll(ctx, 100*time.Millisecond, func(context.Context) (bool, error) {
+		return s.ingest.CaughtUp() && s.sink.Status().Warehouse.Lag == 0, nil
+	})
+}
+
 // watching calls look now and then until work has returned.
 func watching(ctx context.Context, look func(), work func(context.Context) error) error {
 	ctx, stop := context.WithCancel(ctx)

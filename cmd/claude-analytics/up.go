@@ -53,22 +53,24 @@ func (c *upCmd) Run(ctx context.Context, e *env) error {
 	s := newService(cfg, roles{command: "up", ingest: true, sink: true, modeler: true, http: true}, log)
 	return s.lifetime(ctx, serviceOptions{folders: folders, takeover: c.Takeover}, func(ctx context.Context) error {
 		progress := newBar(e.stderr, "applying")
-		idle := s.settled(ctx, func() { s.show(progress) })
+		look := func() { s.show(progress) }
+		if c.Demo == 0 && !c.UntilIdle {
+			// Only looks: a service that follows must neither flush nor refresh out of turn.
+			_ = watching(ctx, look, s.caughtUpOnce)
+			progress.finish()
+			<-ctx.Done()
+			return nil
+		}
+		err := s.settled(ctx, look)
 		progress.finish()
-		if idle == nil && (c.Demo > 0 || c.UntilIdle) {
-			if err := s.printSummary(ctx, e); err != nil {
-				return err
-			}
+		if err == nil {
+			err = s.printSummary(ctx, e)
 		}
-		if c.UntilIdle {
-			return idle
+		if err != nil || c.UntilIdle {
+			return err
 		}
-		if idle == nil && c.Demo > 0 {
-			e.printf("\nNew lines are written as you look. Stop with Ctrl-C.\n")
-			return liveDemo(ctx, filepath.Join(cfg.DataDir, "demo-transcripts", "projects"), c.Seed)
-		}
-		<-ctx.Done()
-		return nil
+		e.printf("\nNew lines are written as you look. Stop with Ctrl-C.\n")
+		return liveDemo(ctx, folders[0], c.Seed)
 	})
 }
 
