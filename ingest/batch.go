@@ -8,7 +8,6 @@ import (
 	"golang.org/x/sync/errgroup"
 	protobuf "google.golang.org/protobuf/proto"
 
-	"claude-analytics/ingest/transcript"
 	"claude-analytics/internal/stream"
 	"claude-analytics/proto"
 )
@@ -16,39 +15,40 @@ import (
 // lettersAtOnce is how many dead letters are stored at the same time, each durable by itself.
 const lettersAtOnce = 16
 
-// touched is how far a batch goes in one file.
+// touched is how far a batch goes in one place.
 type touched struct {
-	slice *transcript.Slice
+	piece piece
 	entry int
 }
 
-// batch is what is published together: changes, then one position for each file that they came from.
+// batch is what is published together: changes, then one position for each place that they came from.
 type batch struct {
 	limit   int64 // bytes of data
 	changes []stream.Outgoing
-	files   map[uint64]int // index in last
+	places  map[uint64]int // index in last
 	last    []touched
 	letters []*proto.DeadLetter
-	done    []*transcript.Slice // those that end in this batch
-	bytes   int64               // of data
-	source  int64               // bytes of transcripts that the changes stand for
+	done    []piece // those that end in this batch
+	bytes   int64   // of data
+	source  int64   // bytes of the source that the changes stand for
 }
 
-func newBatch(limit int64) *batch { return &batch{limit: limit, files: map[uint64]int{}} }
+func newBatch(limit int64) *batch { return &batch{limit: limit, places: map[uint64]int{}} }
 
 func (b *batch) empty() bool { return len(b.last) == 0 }
 
-// take adds a slice's entries from index i on, and returns the first that found no room: len(s.Entries) if all did.
-func (b *batch) take(s *transcript.Slice, i int) int {
-	for ; i < len(s.Entries); i++ {
-		entry := &s.Entries[i]
-		at, known := b.files[s.File()]
-		size := int64(len(entry.Data))
+// take adds a piece's entries from index i on, and returns the first that found no room: Len if all did.
+func (b *batch) take(p piece, i int) int {
+	place := p.Place()
+	at, known := b.places[place]
+	for ; i < p.Len(); i++ {
+		change, letter, source := p.Entry(i)
+		size := int64(len(change.Data))
 		need := 0
 		if !known {
 			need++
 		}
-		if entry.Data != nil {
+		if change.Data != nil {
 			need++
 		}
 		full := len(b.changes)+len(b.last)+need > stream.MaxBatch || len(b.letters) == stream.MaxBatch
@@ -56,21 +56,21 @@ func (b *batch) take(s *transcript.Slice, i int) int {
 			return i
 		}
 		if !known {
-			at = len(b.last)
-			b.files[s.File()] = at
+			at, known = len(b.last), true
+			b.places[place] = at
 			b.last = append(b.last, touched{})
 		}
-		b.last[at] = touched{s, i}
+		b.last[at] = touched{p, i}
 		b.bytes += size
 		switch {
-		case entry.Letter != nil:
-			b.letters = append(b.letters, entry.Letter)
-		case entry.Data != nil:
-			b.changes = append(b.changes, stream.Outgoing{Subject: entry.Subject, Data: entry.Data})
-			b.source += entry.Size
+		case letter != nil:
+			b.letters = append(b.letters, letter)
+		case change.Data != nil:
+			b.changes = append(b.changes, change)
+			b.source += source
 		}
 	}
-	b.done = append(b.done, s)
+	b.done = append(b.done, p)
 	return i
 }
 
@@ -78,11 +78,13 @@ func (b *batch) take(s *transcript.Slice, i int) int {
 func (b *batch) messages(writer string) ([]stream.Outgoing, error) {
 	out := b.changes
 	for _, t := range b.last {
-		data, err := protobuf.Marshal(&proto.Position{Version: proto.Version, Writer: writer, File: t.slice.Position(t.entry)})
+		position := t.piece.Position(t.entry)
+		position.Version, position.Writer = proto.Version, writer
+		data, err := protobuf.Marshal(position)
 		if err != nil {
 			return nil, fmt.Errorf("encode position: %w", err)
 		}
-		out = append(out, stream.Outgoing{Subject: t.slice.PositionSubject(), Data: data, Rollup: true})
+		out = append(out, stream.Outgoing{Subject: t.piece.PositionSubject(), Data: data, Rollup: true})
 	}
 	return out, nil
 }
@@ -93,12 +95,12 @@ type Lane interface {
 	Positions(ctx context.Context) (map[string][]byte, error)
 }
 
-// publisher puts slices into batches and publishes them, one after the other.
+// publisher puts pieces into batches and publishes them, one after the other.
 type publisher struct {
 	lane   Lane
 	letter func(context.Context, proto.DeadLetter) error
-	slices <-chan *transcript.Slice
-	// quiet reports that no slice is about to come, so that waiting for more is vain.
+	pieces <-chan piece
+	// quiet reports that no piece is about to come, so that waiting for more is vain.
 	quiet  func() bool
 	writer string
 	linger time.Duration
@@ -106,11 +108,11 @@ type publisher struct {
 	// published is told what became durable.
 	published func(*batch, uint64, time.Duration)
 
-	slice *transcript.Slice // not yet in a batch from next on
+	piece piece // not yet in a batch from next on
 	next  int
 }
 
-// run publishes until there are no more slices, or ctx ends: then it publishes the batch in hand within grace.
+// run publishes until there are no more pieces, or ctx ends: then it publishes the batch in hand within grace.
 func (p *publisher) run(ctx context.Context, grace time.Duration) error {
 	finishing, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -131,28 +133,28 @@ func (p *publisher) run(ctx context.Context, grace time.Duration) error {
 }
 
 // collect fills a batch: until it is full, nothing more is about to come, or the first of it has waited long enough.
-// It returns false once there will be no more slices.
+// It returns false once there will be no more pieces.
 func (p *publisher) collect(ctx context.Context, b *batch) bool {
-	if p.slice == nil && !p.receive(ctx, nil) {
+	if p.piece == nil && !p.receive(ctx, nil) {
 		return false
 	}
 	due := time.Now().Add(p.linger)
 	for {
 		p.next = p.take(b)
-		if p.slice != nil {
+		if p.piece != nil {
 			return true // full
 		}
 		select {
-		case s, ok := <-p.slices:
+		case s, ok := <-p.pieces:
 			if !ok {
 				return false
 			}
-			p.slice, p.next = s, 0
+			p.piece, p.next = s, 0
 			continue
 		default:
 		}
 		// A short look at a time, since nobody tells when it has become quiet.
-		for p.slice == nil {
+		for p.piece == nil {
 			left := time.Until(due)
 			if left <= 0 || p.quiet() {
 				return ctx.Err() == nil
@@ -167,21 +169,21 @@ func (p *publisher) collect(ctx context.Context, b *batch) bool {
 	}
 }
 
-// take moves what fits of the slice at hand into the batch, and forgets the slice if all of it did.
+// take moves what fits of the piece at hand into the batch, and forgets the piece if all of it did.
 func (p *publisher) take(b *batch) int {
-	next := b.take(p.slice, p.next)
-	if next == len(p.slice.Entries) {
-		p.slice = nil
+	next := b.take(p.piece, p.next)
+	if next == p.piece.Len() {
+		p.piece = nil
 	}
 	return next
 }
 
-// receive waits for a slice; it returns true without one when giveUp fires, and false if there will be none.
+// receive waits for a piece; it returns true without one when giveUp fires, and false if there will be none.
 func (p *publisher) receive(ctx context.Context, giveUp <-chan time.Time) bool {
 	select {
-	case s, ok := <-p.slices:
+	case s, ok := <-p.pieces:
 		if ok {
-			p.slice, p.next = s, 0
+			p.piece, p.next = s, 0
 		}
 		return ok
 	case <-giveUp:
@@ -211,8 +213,8 @@ func (p *publisher) publish(ctx context.Context, b *batch) error {
 		return fmt.Errorf("publish %d messages: %w", len(messages), err)
 	}
 	p.published(b, seq, time.Since(start))
-	for _, s := range b.done {
-		s.Done()
+	for _, done := range b.done {
+		done.Done(seq)
 	}
 	return nil
 }

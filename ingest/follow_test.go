@@ -327,14 +327,14 @@ func TestThousandsOfFiles(t *testing.T) {
 	}
 	conn := openStream(t)
 	identity := filepath.Join(t.TempDir(), "source.json")
-	status := once(t, conn, Config{Folders: d.folders(), IdentityFile: identity})
+	status := once(t, conn, Config{Folders: d.folders(), Identity: NewIdentity(identity)})
 	in := watchStream(t, conn)
 	in.expect(want...)
 	if status.Files != 2000 || len(in.positions) != 2000 {
 		t.Errorf("%d files, %d positions", status.Files, len(in.positions))
 	}
 	d.append("-p0/0.jsonl", line(9999))
-	if again := once(t, conn, Config{Folders: d.folders(), IdentityFile: identity}); again.Documents != 1 {
+	if again := once(t, conn, Config{Folders: d.folders(), Identity: NewIdentity(identity)}); again.Documents != 1 {
 		t.Errorf("a second pass published %d documents, want 1", again.Documents)
 	}
 	in.expect(append(want, "9999")...)

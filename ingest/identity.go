@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -9,8 +10,59 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 )
+
+// Identity is what a DATA_DIR's process keeps of itself and its lanes outside the stream. Its lanes share it.
+type Identity struct {
+	path string
+
+	mu sync.Mutex
+	id *identity // nil until it is first used
+}
+
+// NewIdentity is kept in a file, as DATA_DIR/source.json; without a path in memory. It does no I/O.
+func NewIdentity(path string) *Identity { return &Identity{path: path} }
+
+// change gives the writer's id, and lets change (nil: nothing) see and change what is kept of a lane, which is then
+// saved, unless it is as it was.
+func (i *Identity) change(name string, change func(*laneIdentity) error) (writer string, err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.id == nil {
+		if i.id, err = loadIdentity(i.path); err != nil {
+			return "", err
+		}
+	}
+	if change == nil {
+		return i.id.Writer, nil
+	}
+	before, _ := json.Marshal(i.id)
+	if err := change(i.id.lane(name)); err != nil {
+		return "", err
+	}
+	if after, err := json.Marshal(i.id); err == nil && bytes.Equal(before, after) {
+		return i.id.Writer, nil
+	}
+	return i.id.Writer, i.id.save()
+}
+
+// Lost are the lanes that ended since the history of their source is lost, by name, with what was said of it. It reads
+// the file, and no file is no lane.
+func (i *Identity) Lost() (map[string]string, error) {
+	id, err := loadIdentity(i.path)
+	if err != nil {
+		return nil, err
+	}
+	lost := map[string]string{}
+	for name, lane := range id.Lanes {
+		if lane != nil && lane.Lost != "" {
+			lost[name] = lane.Lost
+		}
+	}
+	return lost, nil
+}
 
 // identityVersion is of the file's form.
 const identityVersion = 1
@@ -31,6 +83,8 @@ type laneIdentity struct {
 	Begun *time.Time `json:"begun,omitempty"`
 	// Folders are the paths of folders by their name in the lane.
 	Folders map[string]string `json:"folders,omitempty"`
+	// Lost says that the lane ended since the history of its source is lost; empty while all is well.
+	Lost string `json:"lost,omitempty"`
 }
 
 // loadIdentity reads the file, or makes a new identity, not yet saved. Without a path it is kept in memory.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	protobuf "google.golang.org/protobuf/proto"
 
+	"claude-analytics/ingest/mongodb"
 	"claude-analytics/ingest/transcript"
 	"claude-analytics/internal/stream"
 	"claude-analytics/proto"
@@ -33,8 +33,10 @@ const (
 type Config struct {
 	// Lane is the lane's name, as proto.LaneName makes it.
 	Lane string
-	// Folders are the trees of transcripts; those without a name get one that IdentityFile keeps.
+	// Folders are the trees of transcripts; those without a name get one that Identity keeps.
 	Folders []Folder
+	// Collection is what is followed in place of folders; nil: folders are.
+	Collection *Collection
 	// Rescan is how often all folders are looked through, whatever the system's events said; 0: 10 s.
 	Rescan time.Duration
 	// Linger is how long a batch may wait for more; 0: 20 ms.
@@ -46,28 +48,28 @@ type Config struct {
 	MaxDocument int64
 	// Once ends Run when everything that is there has been published.
 	Once bool
-	// IdentityFile keeps the writer's id and the folders' names, as DATA_DIR/source.json; empty: nothing is kept.
-	IdentityFile string
+	// Identity keeps the writer's id and the lane's names; nil: nothing is kept.
+	Identity *Identity
 	// Takeover takes the lane from a living writer.
 	Takeover bool
-	// Backfill reads every file from its start again, whatever the positions say. Row keys stay what they were.
+	// Backfill reads everything from its start again, whatever the positions say. Row keys stay what they were.
 	Backfill bool
 	// Heartbeat is how often an idle lane shows that it lives; 0: 10 s.
 	Heartbeat time.Duration
 }
 
-// Ingest is one lane of transcript folders.
+// Ingest is one lane: folders of transcripts, or a collection.
 type Ingest struct {
-	cfg      Config
-	conn     *stream.Conn
-	letter   func(context.Context, proto.DeadLetter) error
-	log      zerolog.Logger
-	metrics  *metrics
-	counters transcript.Counters
+	cfg     Config
+	conn    *stream.Conn
+	letter  func(context.Context, proto.DeadLetter) error
+	log     zerolog.Logger
+	source  source
+	metrics *metrics
 
-	mu       sync.Mutex
-	follower *transcript.Follower // nil before the lane is open
-	now      progress
+	mu     sync.Mutex
+	reader reader // nil before the lane is open
+	now    progress
 }
 
 // New returns an ingest that publishes through conn, which must be open when Run is called. It does no I/O. Metrics are
@@ -82,18 +84,38 @@ func New(cfg Config, conn *stream.Conn, log zerolog.Logger, reg prometheus.Regis
 	if cfg.MaxDocument <= 0 {
 		cfg.MaxDocument = defaultMaxDocument
 	}
+	if cfg.Identity == nil {
+		cfg.Identity = NewIdentity("")
+	}
 	i := &Ingest{
 		cfg: cfg, conn: conn, letter: conn.DeadLetter,
 		log: log.With().Str("part", proto.PartIngest).Str("lane", cfg.Lane).Logger(),
-		now: progress{state: StateStarting, folders: cfg.Folders},
+		now: progress{state: StateStarting},
 	}
-	i.metrics = newMetrics(reg, cfg.Lane, i.Status, &i.counters)
+	factory := newFactory(reg, cfg.Lane)
+	if cfg.Collection != nil {
+		collection := *cfg.Collection
+		collection.Lane, collection.Once = cfg.Lane, cfg.Once
+		collection.Resnapshot = collection.Resnapshot || cfg.Backfill
+		collection.Counters = new(mongodb.Counters)
+		i.source = &collectionSource{cfg: collection, log: i.log}
+		i.metrics = newMetrics(factory, i.Status)
+		addCollectionMetrics(factory, i.Status, collection.Counters)
+		return i
+	}
+	counters := new(transcript.Counters)
+	i.source = &folderSource{
+		lane: cfg.Lane, folders: cfg.Folders, rescan: cfg.Rescan, max: cfg.MaxDocument, once: cfg.Once, backfill: cfg.Backfill,
+		counters: counters, log: i.log,
+	}
+	i.metrics = newMetrics(factory, i.Status)
+	addFolderMetrics(factory, i.Status, counters)
 	return i
 }
 
 // Run opens the lane, for which it stands by while another writer lives, and publishes until ctx ends; then it finishes
 // the batch in hand, releases the lane and returns nil. With Config.Once it returns nil when all has been published.
-// It returns a *stream.TakenError if another writer has taken the lane.
+// It returns a *stream.TakenError if another writer has taken the lane, and what its source cannot go on from.
 func (i *Ingest) Run(ctx context.Context) error {
 	err := i.run(ctx)
 	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
@@ -107,12 +129,15 @@ func (i *Ingest) Run(ctx context.Context) error {
 }
 
 func (i *Ingest) run(ctx context.Context) error {
-	id, folders, err := i.identify()
+	writer, err := i.cfg.Identity.change(i.cfg.Lane, i.source.identify)
 	if err != nil {
 		return err
 	}
+	i.mu.Lock()
+	i.now.writer = writer
+	i.mu.Unlock()
 	lane, err := i.conn.OpenLane(ctx, stream.LaneConfig{
-		Lane: i.cfg.Lane, Writer: id.Writer, Heartbeat: i.cfg.Heartbeat, Takeover: i.cfg.Takeover,
+		Lane: i.cfg.Lane, Writer: writer, Heartbeat: i.cfg.Heartbeat, Takeover: i.cfg.Takeover,
 		OnWait: func(other *proto.Heartbeat) {
 			i.enter(StateStandby, fmt.Sprintf("writer %s (host %s, process %d) has the lane", other.GetWriter(), other.GetHost(), other.GetPid()))
 		},
@@ -121,14 +146,15 @@ func (i *Ingest) run(ctx context.Context) error {
 		return err
 	}
 	i.enter(StateFollowing, "")
-	i.log.Info().Int("folders", len(folders)).Str("writer", id.Writer).Msg("source started")
+	i.log.Info().Str("writer", writer).Msg("source started")
 	for {
-		err = i.follow(ctx, lane, id, folders)
+		err = i.follow(ctx, lane, writer)
 		if !errors.Is(err, stream.ErrLaneReset) || ctx.Err() != nil {
 			break
 		}
 		i.log.Warn().Err(err).Msg("lane was reset, going on from the positions in the stream")
 	}
+	i.noteLost(err)
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	if rerr := lane.Release(closing); rerr != nil && err == nil {
@@ -138,71 +164,36 @@ func (i *Ingest) run(ctx context.Context) error {
 	return err
 }
 
-// identify settles who we are and what the folders are called, and keeps it.
-func (i *Ingest) identify() (*identity, []Folder, error) {
-	id, err := loadIdentity(i.cfg.IdentityFile)
-	if err != nil {
-		return nil, nil, err
-	}
-	folders := make([]Folder, len(i.cfg.Folders))
-	for n, folder := range i.cfg.Folders {
-		if folder.Path, err = filepath.Abs(folder.Path); err != nil {
-			return nil, nil, fmt.Errorf("folder %s: %w", folder.Path, err)
-		}
-		folders[n] = folder
-	}
-	lane := id.lane(i.cfg.Lane)
-	folders = NameFolders(folders, lane.Folders)
-	names := map[string]string{}
-	for _, folder := range folders {
-		if other := names[folder.Name]; other != "" {
-			return nil, nil, fmt.Errorf("folders %s and %s have the same name %q", other, folder.Path, folder.Name)
-		}
-		names[folder.Name] = folder.Path
-		lane.Folders[folder.Name] = folder.Path
-	}
-	i.mu.Lock()
-	i.now.folders, i.now.writer = folders, id.Writer
-	i.mu.Unlock()
-	return id, folders, id.save()
-}
-
 // follow publishes from the positions in the stream on.
-func (i *Ingest) follow(ctx context.Context, lane *stream.Lane, id *identity, folders []Folder) error {
+func (i *Ingest) follow(ctx context.Context, lane *stream.Lane, writer string) error {
 	i.mu.Lock()
-	i.follower = nil
+	i.reader = nil
 	i.mu.Unlock()
-	positions, err := i.positions(ctx, lane)
+	from, err := i.beginning(ctx, lane)
 	if err != nil {
 		return err
 	}
-	begun := id.lane(i.cfg.Lane)
-	if begun.Begun != nil && len(positions) == 0 {
-		i.log.Error().Time("begun", *begun.Begun).
-			Msg("the stream holds no position of a lane that had begun: it was recreated or emptied; reading everything again")
+	reader, err := i.source.open(from)
+	if err != nil {
+		return err
 	}
-	limit := i.conn.MaxPayload()
-	follower := transcript.New(transcript.Config{
-		Lane: i.cfg.Lane, Folders: folders, Rescan: i.cfg.Rescan, Once: i.cfg.Once, Counters: &i.counters,
-		MaxObject: max(1, min(i.cfg.MaxDocument, limit-reserve)), MaxMessage: limit,
-	}, positions, i.log)
 	publisher := &publisher{
-		lane: lane, letter: i.letter, slices: follower.Slices(), quiet: follower.Quiet,
-		writer: id.Writer, linger: i.cfg.Linger, limit: i.cfg.BatchBytes,
+		lane: lane, letter: i.letter, pieces: reader.pieces(), quiet: reader.quiet,
+		writer: writer, linger: i.cfg.Linger, limit: i.cfg.BatchBytes,
 		published: func(b *batch, seq uint64, took time.Duration) {
 			i.published(b, seq, took)
-			i.begun(id)
+			i.begun()
 		},
 	}
 	i.mu.Lock()
-	i.follower = follower
+	i.reader = reader
 	i.mu.Unlock()
 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return lane.Run(gctx) })
-	g.Go(func() error { return follower.Run(gctx) })
+	g.Go(func() error { return reader.run(gctx) })
 	g.Go(func() error {
 		defer stop() // with Once, nothing is left to do
 		return publisher.run(gctx, grace)
@@ -210,43 +201,65 @@ func (i *Ingest) follow(ctx context.Context, lane *stream.Lane, id *identity, fo
 	return g.Wait()
 }
 
-// begun notes that the lane has begun, once.
-func (i *Ingest) begun(id *identity) {
-	lane := id.lane(i.cfg.Lane)
-	if lane.Begun != nil {
+// beginning reads how far the lane has come.
+func (i *Ingest) beginning(ctx context.Context, lane Lane) (beginning, error) {
+	from := beginning{positions: map[string]*proto.Position{}, maxMessage: i.conn.MaxPayload()}
+	messages, err := lane.Positions(ctx)
+	if err != nil {
+		return from, err
+	}
+	for name, data := range messages {
+		var position proto.Position
+		if err := protobuf.Unmarshal(data, &position); err != nil {
+			return from, fmt.Errorf("read position %s: %w", name, err)
+		}
+		if position.GetVersion() > proto.Version {
+			return from, fmt.Errorf("read position %s: version %d is of a newer release", name, position.GetVersion())
+		}
+		from.positions[name] = &position
+	}
+	_, err = i.cfg.Identity.change(i.cfg.Lane, func(kept *laneIdentity) error {
+		if kept.Begun != nil && len(from.positions) == 0 {
+			from.lost = "it had begun at " + kept.Begun.Format(time.RFC3339)
+		}
+		return nil
+	})
+	return from, err
+}
+
+// begun notes that the lane has begun, once, and that its source can be read.
+func (i *Ingest) begun() {
+	i.mu.Lock()
+	noted := i.now.begun
+	i.now.begun = true
+	i.mu.Unlock()
+	if noted {
 		return
 	}
-	now := time.Now().UTC()
-	lane.Begun = &now
-	if err := id.save(); err != nil {
+	if _, err := i.cfg.Identity.change(i.cfg.Lane, func(kept *laneIdentity) error {
+		if kept.Begun == nil {
+			now := time.Now().UTC()
+			kept.Begun = &now
+		}
+		kept.Lost = ""
+		return nil
+	}); err != nil {
 		i.log.Warn().Err(err).Msg("that the lane has begun was not kept")
 	}
 }
 
-// positions reads how far the lane has come in each file.
-func (i *Ingest) positions(ctx context.Context, lane Lane) ([]*proto.FilePosition, error) {
-	messages, err := lane.Positions(ctx)
-	if err != nil {
-		return nil, err
+// noteLost keeps that the lane ended since the history of its source is lost, so that it can be told while nothing runs.
+func (i *Ingest) noteLost(err error) {
+	var lost *mongodb.HistoryLostError
+	if !errors.As(err, &lost) {
+		return
 	}
-	positions := make([]*proto.FilePosition, 0, len(messages))
-	for name, data := range messages {
-		var position proto.Position
-		if err := protobuf.Unmarshal(data, &position); err != nil {
-			return nil, fmt.Errorf("read position %s: %w", name, err)
-		}
-		if position.GetVersion() > proto.Version {
-			return nil, fmt.Errorf("read position %s: version %d is of a newer release", name, position.GetVersion())
-		}
-		if file := position.GetFile(); file != nil {
-			if i.cfg.Backfill {
-				// The generation stays: it is part of the row key.
-				file.Offset, file.TailHash, file.TailLength = 0, 0, 0
-			}
-			positions = append(positions, file)
-		}
+	if _, err := i.cfg.Identity.change(i.cfg.Lane, func(kept *laneIdentity) error {
+		kept.Lost = time.Now().UTC().Format(time.RFC3339) + ": " + lost.Error()
+		return nil
+	}); err != nil {
+		i.log.Warn().Err(err).Msg("that the history is lost was not kept")
 	}
-	return positions, nil
 }
 
 // published takes note of a batch that is durable.
@@ -258,9 +271,10 @@ func (i *Ingest) published(b *batch, seq uint64, took time.Duration) {
 	i.metrics.publishSeconds.Observe(took.Seconds())
 	for _, letter := range b.letters {
 		i.metrics.letters.WithLabelValues(letter.Reason).Inc()
-		i.log.Debug().Str("reason", letter.Reason).Str("file", strconv.QuoteToASCII(letter.File)).Int64("offset", letter.Offset).Msg("set aside")
+		i.log.Debug().Str("reason", letter.Reason).Str("id", letter.ID).Str("file", strconv.QuoteToASCII(letter.File)).
+			Int64("offset", letter.Offset).Msg("set aside")
 	}
-	i.log.Debug().Int("changes", len(b.changes)).Int("files", len(b.last)).Uint64("seq", seq).Dur("took", took).Msg("published")
+	i.log.Debug().Int("changes", len(b.changes)).Int("positions", len(b.last)).Uint64("seq", seq).Dur("took", took).Msg("published")
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.now.documents += int64(len(b.changes))

@@ -31,7 +31,7 @@ func TestRestartInTheMiddle(t *testing.T) {
 		want = append(want, numbers(from, from+199)...)
 	}
 	conn := openStream(t)
-	cfg := Config{Folders: d.folders(), IdentityFile: filepath.Join(t.TempDir(), "source.json"), BatchBytes: 20_000}
+	cfg := Config{Folders: d.folders(), Identity: NewIdentity(filepath.Join(t.TempDir(), "source.json")), BatchBytes: 20_000}
 	runs := 0
 	for caughtUp := false; !caughtUp; runs++ {
 		r := start(t, conn, cfg)
@@ -88,7 +88,7 @@ func TestDeadLetters(t *testing.T) {
 	d.write("-p/a.jsonl", line(1)+cut+line(2)+"[1]\n"+line(3)+"garbage\n"+large+"\n"+deep+line(4)+cut+"\n"+line(5))
 	d.write("-p/b.jsonl", "{\"n\":\"6\",\"text\":\"\xff\"}\n"+cut)
 	conn := openStream(t)
-	cfg := Config{Folders: d.folders(), MaxDocument: 100_000, IdentityFile: filepath.Join(t.TempDir(), "source.json")}
+	cfg := Config{Folders: d.folders(), MaxDocument: 100_000, Identity: NewIdentity(filepath.Join(t.TempDir(), "source.json"))}
 	s := once(t, conn, cfg)
 	watchStream(t, conn).expect(numbers(1, 6)...)
 	want := []string{
@@ -153,19 +153,15 @@ func TestPositionWaitsForDeadLetter(t *testing.T) {
 	d := newTree(t)
 	d.write("-p/a.jsonl", line(1)+"garbage\n"+line(2))
 	conn := openStream(t)
-	id, err := loadIdentity("")
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx := testContext(t)
-	lane, err := conn.OpenLane(ctx, stream.LaneConfig{Lane: "laptop", Writer: id.Writer})
+	const writer = "0123456789abcdef"
+	lane, err := conn.OpenLane(ctx, stream.LaneConfig{Lane: "laptop", Writer: writer})
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := New(Config{Lane: "laptop", Once: true}, conn, zerolog.Nop(), nil)
+	i := New(Config{Lane: "laptop", Folders: NameFolders(d.folders(), nil), Once: true}, conn, zerolog.Nop(), nil)
 	i.letter = func(context.Context, proto.DeadLetter) error { return errors.New("disk full") }
-	folders := NameFolders(d.folders(), nil)
-	if err := i.follow(ctx, lane, id, folders); err == nil || !strings.Contains(err.Error(), "disk full") {
+	if err := i.follow(ctx, lane, writer); err == nil || !strings.Contains(err.Error(), "disk full") {
 		t.Fatalf("error %v", err)
 	}
 	in := watchStream(t, conn)
@@ -174,7 +170,7 @@ func TestPositionWaitsForDeadLetter(t *testing.T) {
 		t.Errorf("%d changes and %d positions passed a letter that was not stored", len(in.changes), len(in.positions))
 	}
 	i.letter = conn.DeadLetter
-	if err := i.follow(ctx, lane, id, folders); err != nil {
+	if err := i.follow(ctx, lane, writer); err != nil {
 		t.Fatal(err)
 	}
 	in.expect("1", "2")
@@ -235,7 +231,7 @@ func TestStreamRecreated(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close(context.Background())
-	r := start(t, client, Config{Folders: d.folders(), IdentityFile: filepath.Join(t.TempDir(), "source.json")})
+	r := start(t, client, Config{Folders: d.folders(), Identity: NewIdentity(filepath.Join(t.TempDir(), "source.json"))})
 	before := watchStream(t, server)
 	before.expect(numbers(1, 20)...)
 	if err := server.Close(testContext(t)); err != nil {
@@ -275,9 +271,9 @@ func TestFoldersOfTheSameName(t *testing.T) {
 	b.write("-p/a.jsonl", line(2))
 	conn := openStream(t)
 	identity := filepath.Join(t.TempDir(), "source.json")
-	once(t, conn, Config{Folders: a.folders(), IdentityFile: identity})
+	once(t, conn, Config{Folders: a.folders(), Identity: NewIdentity(identity)})
 	b.append("-p/a.jsonl", line(3))
-	s := once(t, conn, Config{Folders: append(b.folders(), a.folders()...), IdentityFile: identity})
+	s := once(t, conn, Config{Folders: append(b.folders(), a.folders()...), Identity: NewIdentity(identity)})
 	in := watchStream(t, conn)
 	in.expect("1", "2", "3")
 	if s.Documents != 2 || s.Folders[1].Name != "projects" || s.Folders[0].Name == "projects" || s.Folders[0].Files != 1 {

@@ -3,31 +3,43 @@ package ingest
 import (
 	"time"
 
+	"claude-analytics/ingest/mongodb"
 	"claude-analytics/ingest/transcript"
 )
 
 // What an ingest is doing: the values of Status.State.
 const (
-	StateStarting  = "starting"
-	StateStandby   = "standby"   // another writer has the lane
-	StateWaiting   = "waiting"   // none of the folders exists yet
-	StateScanning  = "scanning"  // looking through the folders for the first time
-	StateReading   = "reading"   // reading what was there at the start
-	StateFollowing = "following" // publishing what is written, as it is written
-	StateDone      = "done"      // a single pass is over
-	StateStopped   = "stopped"
-	StateFailed    = "failed"
+	StateStarting   = "starting"
+	StateStandby    = "standby"    // another writer has the lane
+	StateWaiting    = "waiting"    // none of the folders exists yet
+	StateConnecting = "connecting" // looking for MongoDB for the first time
+	StateScanning   = "scanning"   // looking through the folders for the first time
+	StateReading    = "reading"    // reading what was there at the start; of a collection: a snapshot
+	StateFollowing  = "following"  // publishing what is written, as it is written
+	StateRetrying   = "retrying"   // MongoDB does not answer as it should; Detail says how
+	StateDone       = "done"       // a single pass is over
+	StateStopped    = "stopped"
+	StateFailed     = "failed"
+)
+
+// What a lane reads: the values of Status.Kind.
+const (
+	KindFolders = "folders"
+	KindMongoDB = "mongodb"
 )
 
 // Status is how an ingest stands. Counts of what was published begin with the process.
 type Status struct {
 	Lane   string `json:"lane"`
+	Kind   string `json:"kind"`
 	Writer string `json:"writer,omitempty"`
 	State  string `json:"state"`
 	// Detail says more of a state: whose the lane is, or what failed.
 	Detail  string         `json:"detail,omitempty"`
-	Folders []FolderStatus `json:"folders"`
+	Folders []FolderStatus `json:"folders,omitempty"`
 	Files   int            `json:"files"`
+	// Collection is how a MongoDB collection stands; nil for folders.
+	Collection *mongodb.Stats `json:"collection,omitempty"`
 
 	Documents   int64 `json:"documents"`
 	Bytes       int64 `json:"bytes"`
@@ -62,7 +74,7 @@ type FolderStatus struct {
 type progress struct {
 	state, detail string
 	writer        string
-	folders       []Folder
+	begun         bool // that the lane has begun is kept
 
 	documents, bytes, letters int64
 	last                      time.Time
@@ -90,28 +102,24 @@ func (i *Ingest) ended(err error, done bool) {
 // Status tells how the ingest stands. It is cheap enough to be asked for every second.
 func (i *Ingest) Status() Status {
 	i.mu.Lock()
-	now, follower := i.now, i.follower
+	now, reader := i.now, i.reader
 	i.mu.Unlock()
 	s := Status{
 		Lane: i.cfg.Lane, Writer: now.writer, State: now.state, Detail: now.detail,
-		Documents: now.documents, Bytes: now.bytes, DeadLetters: now.letters,
-		Rewritten: i.counters.Rewritten.Load(), Renamed: i.counters.Renamed.Load(), Replaced: i.counters.Replaced.Load(),
-		LastSeq: now.seq, Folders: make([]FolderStatus, len(now.folders)),
+		Documents: now.documents, Bytes: now.bytes, DeadLetters: now.letters, LastSeq: now.seq,
 	}
 	if !now.last.IsZero() {
 		s.LastPublish = &now.last
 	}
-	for n, folder := range now.folders {
-		s.Folders[n] = FolderStatus{Name: folder.Name, Path: folder.Path}
-	}
-	if follower != nil {
-		s.see(follower.Stats())
+	i.source.see(&s)
+	if reader != nil {
+		reader.see(&s)
 	}
 	return s
 }
 
-// see adds what the follower sees.
-func (s *Status) see(f transcript.Stats) {
+// seeFolders adds what the follower sees.
+func (s *Status) seeFolders(f transcript.Stats) {
 	missing := 0
 	for n, files := range f.FilesIn {
 		s.Folders[n].Exists, s.Folders[n].Files = f.Scanned && files >= 0, max(0, files)
@@ -134,11 +142,11 @@ func (s *Status) see(f transcript.Stats) {
 	}
 }
 
-// CaughtUp reports whether everything on disk, when it was last looked at or heard of, has been published. Unfinished
-// lines and what cannot be read do not count.
+// CaughtUp reports whether everything that was there, when it was last looked at or heard of, has been published.
+// Unfinished lines and what cannot be read do not count.
 func (i *Ingest) CaughtUp() bool {
 	i.mu.Lock()
-	follower := i.follower
+	reader := i.reader
 	i.mu.Unlock()
-	return follower != nil && follower.Stats().CaughtUp
+	return reader != nil && reader.caughtUp()
 }

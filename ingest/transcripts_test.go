@@ -17,7 +17,7 @@ func TestRealTranscripts(t *testing.T) {
 		t.Skipf("no transcripts at %s; set TRANSCRIPTS to a folder of them", dir)
 	}
 	conn := openStream(t)
-	cfg := Config{Folders: []Folder{{Path: dir}}, IdentityFile: t.TempDir() + "/source.json"}
+	cfg := Config{Folders: []Folder{{Path: dir}}, Identity: NewIdentity(t.TempDir() + "/source.json")}
 	status := once(t, conn, cfg)
 	in := watchStream(t, conn)
 	in.update()

@@ -1,0 +1,92 @@
+package ingest
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"claude-analytics/ingest/mongodb"
+	"claude-analytics/proto"
+)
+
+// Collection is a MongoDB collection to follow; Lane, MaxMessage, Once and Counters are the lane's to fill.
+type Collection = mongodb.Config
+
+// tokenPosition is the last token of the subject of a collection's position.
+const tokenPosition = "token"
+
+// collectionSource reads a MongoDB collection.
+type collectionSource struct {
+	cfg mongodb.Config
+	log zerolog.Logger
+	// again is set once the extra reading that was asked for is under way: a reset of the lane goes on with it from its
+	// position, or makes it again, but does not begin it twice.
+	begun atomic.Bool
+}
+
+// identify has nothing to settle: a collection's name is its own.
+func (s *collectionSource) identify(*laneIdentity) error { return nil }
+
+func (s *collectionSource) open(from beginning) (reader, error) {
+	cfg := s.cfg
+	cfg.MaxMessage = from.maxMessage
+	cfg.Resnapshot = cfg.Resnapshot && !s.begun.Swap(true)
+	var position *proto.CollectionPosition
+	var token []byte
+	if p := from.positions[tokenPosition]; p != nil {
+		position, token = p.GetCollection(), p.GetResumeToken()
+	}
+	tailer, err := mongodb.New(cfg, position, token, from.lost, s.log)
+	if err != nil {
+		return nil, err
+	}
+	return &collectionReader{tailer: tailer, out: make(chan piece)}, nil
+}
+
+func (s *collectionSource) see(status *Status) {
+	status.Kind = KindMongoDB
+	status.Collection = &mongodb.Stats{Namespace: s.cfg.Namespace(), Phase: mongodb.PhaseConnecting}
+}
+
+// collectionReader is a tailer as a reader.
+type collectionReader struct {
+	tailer *mongodb.Tailer
+	out    chan piece
+}
+
+func (r *collectionReader) run(ctx context.Context) error {
+	defer close(r.out)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.tailer.Run(ctx) })
+	for p := range r.tailer.Pieces() {
+		select {
+		case r.out <- p:
+		case <-ctx.Done():
+			return g.Wait()
+		}
+	}
+	return g.Wait()
+}
+
+func (r *collectionReader) pieces() <-chan piece { return r.out }
+func (r *collectionReader) quiet() bool          { return r.tailer.Quiet() }
+func (r *collectionReader) caughtUp() bool       { return r.tailer.Stats().CaughtUp }
+
+// see adds what the tailer sees.
+func (r *collectionReader) see(s *Status) {
+	stats := r.tailer.Stats()
+	s.Collection, s.CaughtUp = &stats, stats.CaughtUp
+	if s.State != StateFollowing {
+		return
+	}
+	switch stats.Phase {
+	case mongodb.PhaseConnecting:
+		s.State = StateConnecting
+	case mongodb.PhaseSnapshot:
+		s.State = StateReading
+	case mongodb.PhaseRetrying:
+		s.State, s.Detail = StateRetrying, stats.Fault
+	}
+}

@@ -1,0 +1,161 @@
+package mongodb
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+)
+
+// changeStream is the open change stream and the session that it shares with the snapshot's reads. The session is causally
+// consistent: no read is older than what the stream has shown, whichever member of the set answers it.
+type changeStream struct {
+	*mongo.ChangeStream
+	session *mongo.Session
+	// length is how many events the next reply may hold.
+	length int32
+}
+
+// pipeline leaves out what is not used, so that it need not travel, and splits what would be over 16 MB all the same.
+func pipeline(split, document bool) mongo.Pipeline {
+	without := bson.D{
+		{Key: "updateDescription", Value: 0}, {Key: "fullDocumentBeforeChange", Value: 0},
+		{Key: "lsid", Value: 0}, {Key: "txnNumber", Value: 0},
+	}
+	if !document {
+		without = append(without, bson.E{Key: "fullDocument", Value: 0})
+	}
+	stages := mongo.Pipeline{{{Key: "$project", Value: without}}}
+	if split {
+		stages = append(stages, bson.D{{Key: "$changeStreamSplitLargeEvent", Value: bson.D{}}})
+	}
+	return stages
+}
+
+// open opens the change stream where the place says, or now.
+func (t *Tailer) open(ctx context.Context) (*changeStream, error) {
+	session, err := t.client.StartSession(options.Session().SetCausalConsistency(true))
+	if err != nil {
+		return nil, fmt.Errorf("start a session: %w", err)
+	}
+	cs, err := t.watch(mongo.NewSessionContext(ctx, session), true, firstReply)
+	if err != nil {
+		session.EndSession(ctx)
+		return nil, err
+	}
+	t.parts.reset()
+	t.cfg.Counters.Reopened.Add(1)
+	return &changeStream{ChangeStream: cs, session: session, length: firstReply}, nil
+}
+
+func (t *Tailer) watch(ctx context.Context, document bool, length int32) (*mongo.ChangeStream, error) {
+	opts := options.ChangeStream().SetMaxAwaitTime(await).SetBatchSize(length)
+	if document {
+		opts.SetFullDocument(options.UpdateLookup)
+	}
+	switch {
+	case t.place.token != nil:
+		// Unlike resumeAfter it also goes on behind an invalidate.
+		opts.SetStartAfter(t.place.token)
+	case t.place.time != 0:
+		at := timestamp(t.place.time)
+		opts.SetStartAtOperationTime(&at)
+	}
+	cs, err := t.collection().Watch(ctx, pipeline(t.split && document, document), opts)
+	if err != nil {
+		return nil, fmt.Errorf("open the change stream: %w", err)
+	}
+	return cs, nil
+}
+
+// close gives the cursor and the session back, if the server still listens.
+func (cs *changeStream) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = cs.Close(ctx)
+	cs.session.EndSession(ctx)
+}
+
+// take reads one reply of the change stream and hands over what is in it; n is the number of changes. again tells that
+// the stream ended, as it does behind an invalidate, and is to be opened again.
+func (t *Tailer) take(ctx context.Context, cs *changeStream) (n int, again bool, err error) {
+	sctx := mongo.NewSessionContext(ctx, cs.session)
+	cs.SetBatchSize(cs.length)
+	t.waiting.Store(true)
+	ok := cs.TryNext(sctx)
+	t.waiting.Store(false)
+	if !ok {
+		if err := cs.Err(); err != nil {
+			return 0, false, fmt.Errorf("read the change stream: %w", err)
+		}
+		if token := cs.ResumeToken(); token != nil && !t.parts.pending() {
+			t.place.token = copied(token)
+			t.place.time = max(t.place.time, tokenTime(token))
+		}
+		return 0, cs.ID() == 0, nil
+	}
+	items := make([]item, 0, cs.RemainingBatchLength()+1)
+	bytes := 0
+	var renamed bool
+	for {
+		raw := copied(cs.Current)
+		bytes += len(raw)
+		n++
+		e, whole, err := t.parts.add(raw)
+		if whole {
+			if e.of > 1 {
+				t.cfg.Counters.Split.Add(1)
+			}
+			if e.token != nil {
+				t.place.token = e.token
+			}
+			t.place.time = max(t.place.time, e.time)
+			if e.operation == "rename" && e.to == t.cfg.Namespace() {
+				// What the other collection held comes by no event.
+				t.place.begin(time.Now())
+				renamed = true
+			}
+			items = append(items, item{event: e, fault: err, after: t.place})
+		} else if err != nil {
+			return n, false, err
+		}
+		if cs.RemainingBatchLength() == 0 || !cs.TryNext(sctx) {
+			break
+		}
+	}
+	if err := cs.Err(); err != nil {
+		return n, false, fmt.Errorf("read the change stream: %w", err)
+	}
+	cs.length = replyLength(bytes, n)
+	t.noteBehind(items)
+	if renamed {
+		t.log.Warn().Msg("another collection took this one's name: reading it as a whole")
+	}
+	return n, cs.ID() == 0, t.hand(ctx, items)
+}
+
+// replyLength is how many documents of the size just seen make a reply of the size that is wanted.
+func replyLength(bytes, n int) int32 {
+	if n == 0 {
+		return firstReply
+	}
+	return int32(min(max(replyBytes/max(bytes/n, 1), 1), largestReply))
+}
+
+// noteBehind notes how far behind the newest of the items is.
+func (t *Tailer) noteBehind(items []item) {
+	if len(items) == 0 {
+		return
+	}
+	if at := items[len(items)-1].event.happened(); at != 0 {
+		behind := max(time.Since(time.UnixMicro(at)), 0)
+		t.stats.set(func(s *Stats) { s.Behind = behind })
+	}
+}
+
+func (t *Tailer) collection() *mongo.Collection {
+	return t.client.Database(t.cfg.Database).Collection(t.cfg.Collection)
+}

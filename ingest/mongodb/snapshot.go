@@ -1,0 +1,181 @@
+package mongodb
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+
+	"claude-analytics/proto"
+)
+
+// snapshotCursor reads the collection in the order of _id. It goes on for as long as no change was handed over since it
+// was opened: behind a change, what is read must not be older than that change, so it is opened anew.
+type snapshotCursor struct {
+	*mongo.Cursor
+	// cost is how long the server took until the first document.
+	cost time.Duration
+}
+
+// start makes the beginning of a snapshot durable, and learns where in the stream that is.
+func (t *Tailer) start(ctx context.Context) error {
+	select {
+	case <-t.began:
+	default:
+	}
+	if err := t.say(ctx, nil); err != nil {
+		return err
+	}
+	select {
+	case t.place.began = <-t.began:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	t.log.Info().Uint64("seq", t.place.began).Msg("snapshot begins")
+	return nil
+}
+
+// takeTurn reads on with the snapshot for a while; then the changes have their turn.
+func (t *Tailer) takeTurn(ctx context.Context, cs *changeStream) error {
+	if t.place.began == 0 {
+		if err := t.start(ctx); err != nil {
+			return err
+		}
+	}
+	if t.snapshot == nil {
+		t.estimate(ctx)
+		cursor, err := t.find(ctx, cs, t.place.last)
+		if err != nil {
+			return fmt.Errorf("read the collection: %w", err)
+		}
+		t.snapshot = cursor
+	}
+	// Where opening the cursor is dear, turns are long.
+	deadline := time.Now().Add(max(t.cfg.Turn, 10*t.snapshot.cost))
+	for time.Now().Before(deadline) {
+		documents, err := t.snapshot.next(ctx, cs)
+		if err != nil {
+			t.dropCursor(ctx)
+			return fmt.Errorf("read the collection: %w", err)
+		}
+		if len(documents) == 0 {
+			t.dropCursor(ctx)
+			return t.finish(ctx)
+		}
+		items := make([]item, len(documents))
+		for i, doc := range documents {
+			id := doc.Lookup("_id")
+			t.place.last = id
+			t.place.documents++
+			items[i] = item{document: doc, after: t.place}
+		}
+		if err := t.hand(ctx, items); err != nil {
+			return err
+		}
+		read := t.place.documents
+		t.stats.set(func(s *Stats) { s.SnapshotDocuments = read })
+	}
+	return nil
+}
+
+// finish ends the snapshot with its fence.
+func (t *Tailer) finish(ctx context.Context) error {
+	fence := &proto.Change{Operation: proto.Operation_OPERATION_SNAPSHOT_END, Below: t.place.began}
+	documents, took := t.place.documents, time.Since(t.place.since)
+	t.place.end()
+	t.ended, t.losses = true, 0
+	if err := t.say(ctx, fence); err != nil {
+		return err
+	}
+	t.stats.set(func(s *Stats) { s.SnapshotDocuments, s.SnapshotTotal = 0, 0 })
+	t.log.Info().Int64("documents", documents).Dur("after", took).Msg("snapshot is complete")
+	return nil
+}
+
+// find opens a cursor behind an _id (of type 0: at the beginning), over all types of _id in their order.
+func (t *Tailer) find(ctx context.Context, cs *changeStream, last bson.RawValue) (*snapshotCursor, error) {
+	filter := bson.D{}
+	if last.Type != 0 {
+		// A plain $gt would see ids of the same type only.
+		filter = bson.D{{Key: "$expr", Value: bson.D{{Key: "$gt", Value: bson.A{"$_id", bson.D{{Key: "$literal", Value: last}}}}}}}
+	}
+	order := bson.D{{Key: "_id", Value: 1}}
+	// Majority: what may be rolled back is not there yet. The session adds: not before what the stream has shown.
+	coll := t.client.Database(t.cfg.Database).Collection(t.cfg.Collection, options.Collection().SetReadConcern(readconcern.Majority()))
+	began := time.Now()
+	cursor, err := coll.Find(mongo.NewSessionContext(ctx, cs.session), filter, options.Find().SetSort(order).SetHint(order).SetBatchSize(firstReply))
+	if err != nil {
+		return nil, err
+	}
+	return &snapshotCursor{Cursor: cursor, cost: time.Since(began)}, nil
+}
+
+// next is one reply's documents, none at the end. They are copies.
+func (c *snapshotCursor) next(ctx context.Context, cs *changeStream) ([]bson.Raw, error) {
+	if !c.Next(mongo.NewSessionContext(ctx, cs.session)) {
+		return nil, c.Err()
+	}
+	documents := make([]bson.Raw, 0, c.RemainingBatchLength()+1)
+	bytes := 0
+	for {
+		documents = append(documents, copied(c.Current))
+		bytes += len(c.Current)
+		if c.RemainingBatchLength() == 0 || !c.Next(ctx) {
+			break
+		}
+	}
+	c.SetBatchSize(replyLength(bytes, len(documents)))
+	return documents, c.Err()
+}
+
+// dropCursor forgets the cursor: the next turn opens it behind the last document.
+func (t *Tailer) dropCursor(ctx context.Context) {
+	if t.snapshot == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = t.snapshot.Close(ctx)
+	t.snapshot = nil
+}
+
+// estimate is about how many documents there are, for those who wait.
+func (t *Tailer) estimate(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	total, err := t.collection().EstimatedDocumentCount(ctx)
+	if err != nil {
+		return
+	}
+	t.stats.set(func(s *Stats) { s.SnapshotTotal = total })
+}
+
+// readAgain publishes what Config.Reread accepts of the collection once more. It leaves no trace in the position: cut
+// off, it is simply made again. The changes that came meanwhile follow behind.
+func (t *Tailer) readAgain(ctx context.Context, cs *changeStream) error {
+	cursor, err := t.find(ctx, cs, bson.RawValue{})
+	if err != nil {
+		return fmt.Errorf("read again: %w", err)
+	}
+	defer cursor.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it was read to its end, or is of no use
+	for {
+		documents, err := cursor.next(ctx, cs)
+		if err != nil {
+			return fmt.Errorf("read again: %w", err)
+		}
+		if len(documents) == 0 {
+			return nil
+		}
+		items := make([]item, len(documents))
+		for i, doc := range documents {
+			items[i] = item{document: doc, after: t.place}
+		}
+		if err := t.hand(ctx, items); err != nil {
+			return err
+		}
+	}
+}
