@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ type folderSource struct {
 	max      int64 // largest object, bytes
 	once     bool
 	backfill bool
+	reread   *Reread
 	counters *transcript.Counters
 	log      zerolog.Logger
 
@@ -68,9 +70,11 @@ func (s *folderSource) open(from beginning) (reader, error) {
 			Msg("the stream holds no position of a lane that had begun: it was recreated or emptied; reading everything again")
 	}
 	files := make([]*proto.FilePosition, 0, len(from.positions))
-	for _, position := range from.positions {
+	published := map[string]int64{}
+	for name, position := range from.positions {
 		if file := position.GetFile(); file != nil {
-			if s.backfill {
+			published[name] = file.GetOffset()
+			if s.backfill || s.reread != nil {
 				// The generation stays: it is part of the row key.
 				file.Offset, file.TailHash, file.TailLength = 0, 0, 0
 			}
@@ -81,7 +85,7 @@ func (s *folderSource) open(from beginning) (reader, error) {
 		Lane: s.lane, Folders: s.named(), Rescan: s.rescan, Once: s.once, Counters: s.counters,
 		MaxObject: max(1, min(s.max, from.maxMessage-reserve)), MaxMessage: from.maxMessage,
 	}, files, s.log)
-	return &folderReader{follower: follower, out: make(chan piece)}, nil
+	return &folderReader{follower: follower, out: make(chan piece), reread: s.reread, published: published}, nil
 }
 
 // see adds the folders and what was counted.
@@ -99,6 +103,9 @@ func (s *folderSource) see(status *Status) {
 type folderReader struct {
 	follower *transcript.Follower
 	out      chan piece
+	// reread is the part to publish again, published how far each file had been, by the name of its position.
+	reread    *Reread
+	published map[string]int64
 }
 
 func (r *folderReader) run(ctx context.Context) error {
@@ -106,8 +113,13 @@ func (r *folderReader) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.follower.Run(ctx) })
 	for slice := range r.follower.Slices() {
+		var p piece = slicePiece{slice}
+		if r.reread != nil {
+			subject := slice.PositionSubject()
+			p = rereadPiece{slicePiece{slice}, r.reread, r.published[subject[strings.LastIndexByte(subject, '.')+1:]]}
+		}
 		select {
-		case r.out <- slicePiece{slice}:
+		case r.out <- p:
 		case <-ctx.Done():
 			return g.Wait()
 		}

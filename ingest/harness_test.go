@@ -15,14 +15,14 @@ import (
 
 	"github.com/rs/zerolog"
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.uber.org/goleak"
 	protobuf "google.golang.org/protobuf/proto"
 
+	"claude-analytics/internal/mongotest"
 	"claude-analytics/internal/stream"
 	"claude-analytics/proto"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { mongotest.Main(m) }
 
 // testContext ends generously later than any test should take.
 func testContext(t testing.TB) context.Context {

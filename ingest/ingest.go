@@ -54,6 +54,8 @@ type Config struct {
 	Takeover bool
 	// Backfill reads everything from its start again, whatever the positions say. Row keys stay what they were.
 	Backfill bool
+	// Reread is a part to publish once more; nil: none.
+	Reread *Reread
 	// Heartbeat is how often an idle lane shows that it lives; 0: 10 s.
 	Heartbeat time.Duration
 }
@@ -98,6 +100,9 @@ func New(cfg Config, conn *stream.Conn, log zerolog.Logger, reg prometheus.Regis
 		collection.Lane, collection.Once = cfg.Lane, cfg.Once
 		collection.Resnapshot = collection.Resnapshot || cfg.Backfill
 		collection.Counters = new(mongodb.Counters)
+		if cfg.Reread != nil {
+			collection.Reread = cfg.Reread.Accepts
+		}
 		i.source = &collectionSource{cfg: collection, log: i.log}
 		i.metrics = newMetrics(factory, i.Status)
 		addCollectionMetrics(factory, i.Status, collection.Counters)
@@ -106,6 +111,7 @@ func New(cfg Config, conn *stream.Conn, log zerolog.Logger, reg prometheus.Regis
 	counters := new(transcript.Counters)
 	i.source = &folderSource{
 		lane: cfg.Lane, folders: cfg.Folders, rescan: cfg.Rescan, max: cfg.MaxDocument, once: cfg.Once, backfill: cfg.Backfill,
+		reread:   cfg.Reread,
 		counters: counters, log: i.log,
 	}
 	i.metrics = newMetrics(factory, i.Status)

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/term"
 
+	"claude-analytics/ingest/mongodb"
 	"claude-analytics/internal/config"
 )
 
@@ -137,7 +138,10 @@ var errCheckFailed = errors.New("a check failed")
 
 func exitCode(err error) int {
 	var usage usageError
+	var lost *mongodb.HistoryLostError
 	switch {
+	case errors.As(err, &lost):
+		return exitHistoryLost
 	case errors.As(err, &usage):
 		return exitUsage
 	case errors.Is(err, errCheckFailed):

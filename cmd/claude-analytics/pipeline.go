@@ -15,7 +15,7 @@ import (
 
 // pipelineCmd is one run of all steps, as the hourly and the nightly runs of a batch platform.
 type pipelineCmd struct {
-	Transcripts   []string `help:"Transcript folder (TRANSCRIPTS_DIR); repeatable." placeholder:"DIR"`
+	sourceFlags
 	SkipExtract   bool     `help:"Leave out the first step."`
 	SkipLoad      bool     `help:"Leave out the second step."`
 	SkipTransform bool     `help:"Leave out the third step."`
@@ -36,7 +36,7 @@ type stepReport struct {
 
 // Run makes the run. A step that fails is tried again by the policy; then the run has failed, and the last good marts stay.
 func (c *pipelineCmd) Run(ctx context.Context, e *env) error {
-	cfg, log, err := e.startOnce(map[string]string{"TRANSCRIPTS_DIR": transcriptFlags(c.Transcripts)})
+	cfg, log, err := e.startOnce(c.settings())
 	if err != nil {
 		return err
 	}
@@ -80,8 +80,8 @@ func (c *pipelineCmd) Run(ctx context.Context, e *env) error {
 }
 
 func (c *pipelineCmd) extract(ctx context.Context, e *env, cfg config.Loaded, log zerolog.Logger) (string, error) {
-	status, err := extract(ctx, e, cfg, log, c.FullBackfill)
-	return count(status.Documents) + " objects published", err
+	status, err := extract(ctx, e, cfg, log, serviceOptions{backfill: c.FullBackfill})
+	return count(sum(status).Documents) + " objects published", err
 }
 
 func (c *pipelineCmd) load(ctx context.Context, e *env, cfg config.Loaded, log zerolog.Logger) (string, error) {

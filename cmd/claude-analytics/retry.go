@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"claude-analytics/ingest/mongodb"
 )
 
 // retryPolicy is how often a step of a pipeline run is tried again, and after how long a wait, which doubles.
@@ -21,13 +23,13 @@ var (
 	retryTransform = retryPolicy{retries: 2, wait: 60 * time.Second}
 )
 
-// do runs step until it succeeds, the retries are used up, or ctx ends. A fault of usage is not tried again.
+// do runs step until it succeeds, the retries are used up, or ctx ends. What trying again does not mend is not tried
+// again: a fault of usage, of the sources' setup, a history that is lost.
 func (p retryPolicy) do(ctx context.Context, log zerolog.Logger, name string, step func(context.Context) error) error {
 	wait := p.wait
 	for attempt := 0; ; attempt++ {
 		err := step(ctx)
-		var usage usageError
-		if err == nil || ctx.Err() != nil || attempt == p.retries || errors.As(err, &usage) {
+		if err == nil || ctx.Err() != nil || attempt == p.retries || isFinal(err) {
 			return err
 		}
 		log.Warn().Err(err).Str("step", name).Int("retry", attempt+1).Int("of", p.retries).Dur("wait", wait).Msg("step failed; trying again")
@@ -38,4 +40,11 @@ func (p retryPolicy) do(ctx context.Context, log zerolog.Logger, name string, st
 		}
 		wait *= 2
 	}
+}
+
+func isFinal(err error) bool {
+	var usage usageError
+	var setup *mongodb.SetupError
+	var lost *mongodb.HistoryLostError
+	return errors.As(err, &usage) || errors.As(err, &setup) || errors.As(err, &lost)
 }

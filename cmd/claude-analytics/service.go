@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -48,7 +47,7 @@ type service struct {
 	lock    *lockfile.Lock
 	http    *dashboard.Server
 	conn    *stream.Conn
-	ingest  *ingest.Ingest
+	lanes   lanes
 	db      *warehouse.DB
 	sink    *sink.Sink
 	modeler *modeler.Modeler
@@ -56,10 +55,11 @@ type service struct {
 
 // serviceOptions are what a command adds to the settings.
 type serviceOptions struct {
-	folders  []string
+	sources  sources
 	once     bool // sources make one pass and stop
-	backfill bool // from the start of every file
+	backfill bool // from the start of every file and collection
 	takeover bool
+	reread   *ingest.Reread // a part to publish again; nil: none
 }
 
 // softMemory is what Go's collector aims to keep the heap below, unless GOMEMLIMIT says otherwise: without it the heap of
@@ -114,21 +114,13 @@ func (s *service) open(ctx context.Context, opt serviceOptions) error {
 }
 
 func (s *service) openIngest(opt serviceOptions) error {
-	lane, err := laneName(s.cfg.Source)
+	configs, err := opt.sources.lanes(s.cfg, opt)
 	if err != nil {
 		return err
 	}
-	folders := make([]ingest.Folder, 0, len(opt.folders))
-	for _, dir := range opt.folders {
-		name, path, named := strings.Cut(dir, "=")
-		if !named {
-			name, path = "", dir
-		}
-		folders = append(folders, ingest.Folder{Name: name, Path: path})
+	for _, cfg := range configs {
+		s.lanes = append(s.lanes, ingest.New(cfg, s.conn, s.log, s.registry))
 	}
-	s.ingest = ingest.New(ingest.Config{
-		Lane: lane, Folders: folders, Once: opt.once, Backfill: opt.backfill, Takeover: opt.takeover, IdentityFile: s.cfg.IdentityPath(),
-	}, s.conn, s.log, s.registry)
 	return nil
 }
 
@@ -150,21 +142,18 @@ func (s *service) openWarehouse(ctx context.Context) error {
 	return nil
 }
 
-// laneName is the name that was set, else the host's.
-func laneName(set string) (string, error) {
-	if set != "" {
-		return proto.LaneName(set), nil
-	}
-	host, err := os.Hostname()
-	if err != nil {
-		return "", fmt.Errorf("the host has no name; set one with --source: %w", err)
-	}
-	return proto.LaneName(host), nil
-}
-
 // behind tells the modeler that much is still to come, so that refreshes had better wait.
 func (s *service) behind() bool {
-	return s.sink.Status().Warehouse.Lag > int64(s.cfg.BatchSize) || s.ingest != nil && s.ingest.Status().LagBytes > int64(s.cfg.BatchBytes)
+	if s.sink.Status().Warehouse.Lag > int64(s.cfg.BatchSize) {
+		return true
+	}
+	for _, lane := range s.lanes {
+		status := lane.Status()
+		if status.LagBytes > int64(s.cfg.BatchBytes) || status.Collection != nil && status.State == ingest.StateReading {
+			return true
+		}
+	}
+	return false
 }
 
 // announceRefresh tells whoever listens that the marts are new.
@@ -187,8 +176,8 @@ func (s *service) run(ctx context.Context, stopWhen func(context.Context) error)
 		return err
 	}
 	defer endpoints()
-	if s.ingest != nil {
-		g.Go(func() error { return s.ingest.Run(ctx) })
+	for _, lane := range s.lanes {
+		g.Go(func() error { return lane.Run(ctx) })
 	}
 	if s.roles.sink {
 		g.Go(func() error { return s.sink.Run(ctx) })

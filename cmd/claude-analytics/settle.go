@@ -27,7 +27,7 @@ func (s *service) settled(ctx context.Context, look func()) error {
 
 // isSettled follows the data path; sources are asked again at the end, since they may have gone on meanwhile.
 func (s *service) isSettled(ctx context.Context) (bool, error) {
-	if !s.ingest.CaughtUp() {
+	if !s.lanes.caughtUp() {
 		return false, nil
 	}
 	if err := s.sink.Drain(ctx); err != nil {
@@ -37,13 +37,13 @@ func (s *service) isSettled(ctx context.Context) (bool, error) {
 	if _, err := s.modeler.Refresh(ctx, modeler.Options{}); err != nil {
 		return false, err
 	}
-	return s.ingest.CaughtUp() && s.sink.Status().Warehouse.Seen == before, nil
+	return s.lanes.caughtUp() && s.sink.Status().Warehouse.Seen == before, nil
 }
 
 // caughtUpOnce waits until what was there at the start has been published and applied. It changes nothing.
 func (s *service) caughtUpOnce(ctx context.Context) error {
 	return poll(ctx, 100*time.Millisecond, func(context.Context) (bool, error) {
-		return s.ingest.CaughtUp() && s.sink.Status().Warehouse.Lag == 0, nil
+		return s.lanes.caughtUp() && s.sink.Status().Warehouse.Lag == 0, nil
 	})
 }
 
@@ -64,13 +64,10 @@ func watching(ctx context.Context, look func(), work func(context.Context) error
 
 // show moves a bar by what has been applied, of what is known to be there.
 func (s *service) show(progress *bar) {
-	source, applied := s.ingest.Status(), s.sink.Status().Warehouse
-	if source.Documents == 0 {
-		return
+	source := sum(s.lanes.status())
+	if source.Documents > 0 {
+		progress.set(int64(s.sink.Status().Warehouse.Rows), source.Documents+source.Left)
 	}
-	// What is still on disk is estimated by the documents seen so far.
-	total := source.Documents + int64(float64(source.LagBytes)*float64(source.Documents)/float64(max(source.Bytes, 1)))
-	progress.set(int64(applied.Rows), total)
 }
 
 const summarySQL = `SELECT
@@ -90,7 +87,7 @@ func (s *service) printSummary(ctx context.Context, e *env) error {
 	if err != nil {
 		return fmt.Errorf("sum up: %w", err)
 	}
-	source, sunk, models := s.ingest.Status(), s.sink.Status(), s.modeler.Status()
+	source, sunk, models := sum(s.lanes.status()), s.sink.Status(), s.modeler.Status()
 	t := table{head: []string{"", ""}, right: map[int]bool{1: true}}
 	t.add("sessions", count(sessions))
 	t.add("projects", count(projects))
@@ -100,7 +97,7 @@ func (s *service) printSummary(ctx context.Context, e *env) error {
 	t.add("documents", count(documents))
 	t.add("dead letters", count(source.DeadLetters+int64(sunk.Warehouse.DeadLetters)))
 	if took := s.took(); took > 0 && sunk.Warehouse.Rows > 0 {
-		t.add("documents/s, files to marts", count(int64(float64(sunk.Warehouse.Rows)/took.Seconds())))
+		t.add("documents/s, source to marts", count(int64(float64(sunk.Warehouse.Rows)/took.Seconds())))
 	}
 	if last := models.Last; last != nil && !models.Newest.IsZero() {
 		t.add("freshness of the last refresh", last.Finished.Sub(models.Newest).Round(time.Millisecond).String())

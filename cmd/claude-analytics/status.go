@@ -28,7 +28,7 @@ type statusReport struct {
 	NATSURL string          `json:"nats_url"`
 	HTTPURL string          `json:"http_url,omitempty"`
 	DataDir string          `json:"data_dir"`
-	Source  *ingest.Status  `json:"source,omitempty"`
+	Sources []ingest.Status `json:"sources,omitempty"`
 	Stream  *stream.State   `json:"stream,omitempty"`
 	Sink    *sink.Status    `json:"sink,omitempty"`
 	Models  *modeler.Status `json:"models,omitempty"`
@@ -50,10 +50,7 @@ func (s *service) status(ctx context.Context) (statusReport, error) {
 		} else {
 			report.Stream = &state
 		}
-		if s.ingest != nil {
-			status := s.ingest.Status()
-			report.Source = &status
-		}
+		report.Sources = s.lanes.status()
 		if s.sink != nil {
 			status := s.sink.Status()
 			report.Sink = &status
@@ -114,8 +111,7 @@ func (s *service) parts() []dashboard.Part {
 		return dashboard.Health{OK: true, State: "connected"}
 	})
 	parts = append(parts, part("ingest", s.roles.ingest, func() dashboard.Health {
-		status := s.ingest.Status()
-		return dashboard.Health{OK: status.State != ingest.StateFailed, State: status.State, Detail: status.Detail}
+		return health(s.lanes.status())
 	})...)
 	parts = append(parts, part("sink", s.roles.sink, func() dashboard.Health {
 		status := s.sink.Status()
@@ -126,6 +122,18 @@ func (s *service) parts() []dashboard.Part {
 		status := s.modeler.Status()
 		return dashboard.Health{OK: status.LastError == "", State: okState(status.LastError, "following"), Detail: status.LastError}
 	})...)
+}
+
+// health of the sources is that of the one that is worst off.
+func health(all []ingest.Status) dashboard.Health {
+	worst := dashboard.Health{OK: true, State: ingest.StateStarting}
+	for i, status := range all {
+		ok := status.State != ingest.StateFailed && status.State != ingest.StateRetrying
+		if i == 0 || worst.OK && !ok {
+			worst = dashboard.Health{OK: ok, State: status.State, Detail: status.Detail}
+		}
+	}
+	return worst
 }
 
 func okState(fault, well string) string {
@@ -179,9 +187,8 @@ func printStatus(e *env, r statusReport) {
 	}
 	line("nats", "%s", r.NATSURL)
 	line("data", "%s", r.DataDir)
-	if s := r.Source; s != nil {
-		line("source", "lane %s: %s, %s files, %s objects published, %s bytes behind, %s dead letters", s.Lane, s.State,
-			count(s.Files), count(s.Documents), count(s.LagBytes), count(s.DeadLetters))
+	for _, s := range r.Sources {
+		line("source", "%s", sourceLine(s))
 	}
 	if s := r.Stream; s != nil {
 		line("stream", "%s messages, %s bytes, sequence %s to %s, %s dead letters", count(s.Msgs), count(s.Bytes),
@@ -212,6 +219,27 @@ func printStatus(e *env, r statusReport) {
 	for _, fault := range r.Faults {
 		line("fault", "%s", fault)
 	}
+}
+
+// sourceLine is one lane in one line.
+func sourceLine(s ingest.Status) string {
+	text := fmt.Sprintf("lane %s: %s, ", s.Lane, s.State)
+	if c := s.Collection; c != nil {
+		text += c.Namespace + ", "
+		if c.SnapshotTotal > 0 {
+			text += fmt.Sprintf("%s of about %s read, ", count(c.SnapshotDocuments), count(c.SnapshotTotal))
+		}
+		if !c.Published.IsZero() {
+			text += fmt.Sprintf("changes up to %s ago, ", time.Since(c.Published).Round(time.Second))
+		}
+	} else {
+		text += fmt.Sprintf("%s files, %s bytes behind, ", count(s.Files), count(s.LagBytes))
+	}
+	text += fmt.Sprintf("%s objects published, %s dead letters", count(s.Documents), count(s.DeadLetters))
+	if s.Detail != "" {
+		text += ": " + s.Detail
+	}
+	return text
 }
 
 func ago(t time.Time) string {

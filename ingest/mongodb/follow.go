@@ -99,7 +99,6 @@ func (t *Tailer) take(ctx context.Context, cs *changeStream) (n int, again bool,
 	}
 	items := make([]item, 0, cs.RemainingBatchLength()+1)
 	bytes := 0
-	var renamed bool
 	for {
 		raw := copied(cs.Current)
 		bytes += len(raw)
@@ -113,10 +112,10 @@ func (t *Tailer) take(ctx context.Context, cs *changeStream) (n int, again bool,
 				t.place.token = e.token
 			}
 			t.place.time = max(t.place.time, e.time)
-			if e.operation == "rename" && e.to == t.cfg.Namespace() {
-				// What the other collection held comes by no event.
+			if e.operation == "invalidate" || e.operation == "rename" && e.to == t.cfg.Namespace() {
+				// If another collection has the name now, what it held comes by no event.
 				t.place.begin(time.Now())
-				renamed = true
+				t.log.Info().Str("operation", e.operation).Msg("the collection was dropped or renamed, or another has its name: reading what is there now")
 			}
 			items = append(items, item{event: e, fault: err, after: t.place})
 		} else if err != nil {
@@ -131,9 +130,6 @@ func (t *Tailer) take(ctx context.Context, cs *changeStream) (n int, again bool,
 	}
 	cs.length = replyLength(bytes, n)
 	t.noteBehind(items)
-	if renamed {
-		t.log.Warn().Msg("another collection took this one's name: reading it as a whole")
-	}
 	return n, cs.ID() == 0, t.hand(ctx, items)
 }
 
