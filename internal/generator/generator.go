@@ -10,11 +10,12 @@ import (
 
 // Config says what to generate. The same Config gives the same bytes.
 type Config struct {
-	Sessions int    // sessions with a start, when Bytes is 0; 0 = 100. Hard's cases add a few more
+	Sessions int    // sessions with a start, when Bytes and Objects are 0; 0 = 100. Hard's cases add a few more
 	Seed     uint64 // everything is derived from it
 	Hard     bool   // add every edge case
 	BigLines bool   // with Hard: one line of 17 MB
 	Bytes    int64  // go on, session by session, until the transcripts have at least this size; 0 = by Sessions
+	Objects  int64  // go on, session by session, until there are at least this many objects; 0 = by Bytes or Sessions
 	Projects int    // 0 = by the number of sessions
 
 	// Start and End bound the timestamps; older sessions ran older versions. Zero: a fixed window of eighteen months,
@@ -40,8 +41,9 @@ func New(cfg Config) (*Generator, error) {
 		cfg.Start = cfg.End.AddDate(0, -18, 0)
 	}
 	switch {
-	case cfg.Sessions < 0 || cfg.Bytes < 0 || cfg.Projects < 0 || cfg.Rate < 0:
-		return nil, fmt.Errorf("generator: negative numbers: sessions %d, bytes %d, projects %d, rate %g", cfg.Sessions, cfg.Bytes, cfg.Projects, cfg.Rate)
+	case cfg.Sessions < 0 || cfg.Bytes < 0 || cfg.Objects < 0 || cfg.Projects < 0 || cfg.Rate < 0:
+		return nil, fmt.Errorf("generator: negative numbers: sessions %d, bytes %d, objects %d, projects %d, rate %g",
+			cfg.Sessions, cfg.Bytes, cfg.Objects, cfg.Projects, cfg.Rate)
 	case !cfg.Start.Before(cfg.End):
 		return nil, fmt.Errorf("generator: start %s is not before end %s", cfg.Start.Format(time.RFC3339), cfg.End.Format(time.RFC3339))
 	}
@@ -51,8 +53,11 @@ func New(cfg Config) (*Generator, error) {
 	}
 	if cfg.Projects == 0 {
 		sessions := cfg.Sessions
-		if cfg.Bytes > 0 {
+		switch {
+		case cfg.Bytes > 0:
 			sessions = int(cfg.Bytes / 500_000)
+		case cfg.Objects > 0:
+			sessions = int(cfg.Objects / 200)
 		}
 		cfg.Projects = min(max(sessions/12, 3), 60)
 	}

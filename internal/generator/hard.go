@@ -53,8 +53,11 @@ const hardSpread = 8
 // harden adds the cases that fall to this unit, then damages the bytes of its files.
 func (u *unit) harden(t *thread) {
 	spread := min(hardSpread, u.g.cfg.Sessions/2)
-	if u.g.cfg.Bytes > 0 {
+	switch {
+	case u.g.cfg.Bytes > 0:
 		spread = int(min(hardSpread, u.g.cfg.Bytes/4_000_000))
+	case u.g.cfg.Objects > 0:
+		spread = int(min(hardSpread, u.g.cfg.Objects/2000))
 	}
 	spread = max(1, spread)
 	for i, c := range hardCases(u.g.cfg) {

@@ -3,18 +3,12 @@ package generator
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 )
 
-// Appended is one line that Live has written.
+// Appended is one line that Live or LiveMongo has written.
 type Appended struct {
 	Path string // of its file, below the folder
 	UUID string // of its record; empty if it has none
@@ -33,7 +27,38 @@ func (g *Generator) Live(ctx context.Context, dir string, rate float64, observe 
 	if rate == 0 {
 		rate = g.cfg.Rate
 	}
-	l := &liveWriter{g: g, dir: dir, r: derive(g.cfg.Seed, "live"), existing: sessionFiles(dir)}
+	return g.live(ctx, &folder{dir: dir, observe: observe}, rate)
+}
+
+// destination is where live sessions are written.
+type destination interface {
+	// sessions are the paths of the sessions' own files that are there already, as <slug>/<uuid>.jsonl.
+	sessions(ctx context.Context) ([]string, error)
+	// last is the last record of such a file; its fields are empty if the file cannot be gone on with.
+	last(path string) lastFields
+	// beside stores a file that is no transcript.
+	beside(s sidecar) error
+	// append writes a whole line, which ends in a line feed.
+	append(ctx context.Context, line Appended) error
+	// ended says that a conversation is over: nothing more comes to its files, unless another one goes on with them.
+	ended(paths []string) error
+}
+
+// lastFields are what it takes to go on with a session.
+type lastFields struct {
+	Session string `json:"sessionId" bson:"sessionId"`
+	UUID    string `json:"uuid" bson:"uuid"`
+	CWD     string `json:"cwd" bson:"cwd"`
+	Branch  string `json:"gitBranch" bson:"gitBranch"`
+}
+
+// live writes lines until ctx ends.
+func (g *Generator) live(ctx context.Context, to destination, rate float64) (int64, error) {
+	existing, err := to.sessions(ctx)
+	if err != nil {
+		return 0, err
+	}
+	l := &liveWriter{g: g, to: to, r: derive(g.cfg.Seed, "live"), existing: existing}
 	defer l.close()
 	for len(l.open) < liveSessions {
 		if err := l.begin(); err != nil {
@@ -45,7 +70,7 @@ func (g *Generator) Live(ctx context.Context, dir string, rate float64, observe 
 		if err := pace(ctx, started, n, rate); err != nil {
 			return n, nil
 		}
-		if err := l.step(observe); err != nil {
+		if err := l.step(ctx); err != nil {
 			return n, err
 		}
 	}
@@ -81,12 +106,12 @@ type liveLine struct {
 // conversation is a session whose lines are known and yet to be written.
 type conversation struct {
 	lines []liveLine
-	files map[string]*os.File
+	paths []string
 }
 
 type liveWriter struct {
 	g        *Generator
-	dir      string
+	to       destination
 	r        *rng
 	existing []string
 	open     []*conversation
@@ -98,10 +123,13 @@ func (l *liveWriter) begin() error {
 	u := l.g.newUnit(l.begun)
 	u.r = derive(l.g.cfg.Seed, "live session", uint64(l.begun))
 	l.begun++
-	c := &conversation{files: map[string]*os.File{}}
+	c := &conversation{}
 	u.live = func(f *file, w *writer, uuid string) {
 		text := append(bytes.Clone(w.b), '\n')
 		c.lines = append(c.lines, liveLine{f.path, uuid, text, slices.Clone(w.stamps)})
+		if !slices.Contains(c.paths, f.path) {
+			c.paths = append(c.paths, f.path)
+		}
 	}
 	t := u.newThread(u.r.uuid(), 0.5+u.r.float()/2)
 	if len(l.existing) == 0 || !u.r.chance(0.4) || !l.resume(t, pick(u.r, l.existing)) {
@@ -109,12 +137,8 @@ func (l *liveWriter) begin() error {
 	}
 	t.talk()
 	for _, s := range u.sidecars {
-		path := filepath.Join(l.dir, filepath.FromSlash(s.path))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return fmt.Errorf("make folder beside transcript: %w", err)
-		}
-		if err := os.WriteFile(path, s.data, 0o644); err != nil {
-			return fmt.Errorf("write file beside transcript: %w", err)
+		if err := l.to.beside(s); err != nil {
+			return err
 		}
 	}
 	l.open = append(l.open, c)
@@ -124,7 +148,7 @@ func (l *liveWriter) begin() error {
 // resume makes the thread go on with the session of a file. It reports whether that file tells enough, and ends with a
 // whole line.
 func (l *liveWriter) resume(t *thread, path string) bool {
-	last := lastRecord(filepath.Join(l.dir, filepath.FromSlash(path)))
+	last := l.to.last(path)
 	if last.Session == "" || last.UUID == "" || last.CWD == "" {
 		return false
 	}
@@ -135,58 +159,8 @@ func (l *liveWriter) resume(t *thread, path string) bool {
 	return true
 }
 
-type lastFields struct {
-	Session string `json:"sessionId"`
-	UUID    string `json:"uuid"`
-	CWD     string `json:"cwd"`
-	Branch  string `json:"gitBranch"`
-}
-
-// lastRecord reads the last record of a conversation near a file's end; its fields are empty if there is none.
-func lastRecord(path string) (last lastFields) {
-	f, err := os.Open(path)
-	if err != nil {
-		return last
-	}
-	defer f.Close() // read only
-	const window = 256 << 10
-	if size, err := f.Seek(0, io.SeekEnd); err != nil || size == 0 {
-		return last
-	} else if _, err := f.Seek(max(0, size-window), io.SeekStart); err != nil {
-		return last
-	}
-	text, err := io.ReadAll(f)
-	if err != nil || !bytes.HasSuffix(text, []byte("\n")) {
-		return last
-	}
-	lines := bytes.Split(text, []byte("\n"))
-	for i := len(lines) - 1; i >= 0; i-- {
-		var fields lastFields
-		if json.Unmarshal(lines[i], &fields) == nil && fields.UUID != "" {
-			return fields
-		}
-	}
-	return last
-}
-
-// sessionFiles lists the sessions' own files below dir, as <slug>/<uuid>.jsonl, in a stable order.
-func sessionFiles(dir string) (paths []string) {
-	found, err := filepath.Glob(filepath.Join(dir, "*", "*.jsonl"))
-	if err != nil {
-		return nil
-	}
-	for _, path := range found {
-		rel, err := filepath.Rel(dir, path)
-		if name := filepath.Base(path); err == nil && len(name) == 36+len(".jsonl") && strings.Count(name, "-") == 4 {
-			paths = append(paths, filepath.ToSlash(rel))
-		}
-	}
-	slices.Sort(paths)
-	return paths
-}
-
 // step writes the next line of one of the conversations.
-func (l *liveWriter) step(observe func(Appended)) error {
+func (l *liveWriter) step(ctx context.Context) error {
 	at := l.r.intn(len(l.open))
 	c := l.open[at]
 	next := c.lines[0]
@@ -196,54 +170,21 @@ func (l *liveWriter) step(observe func(Appended)) error {
 	for _, place := range next.stamps {
 		copy(next.text[place:], stamp)
 	}
-	f, err := c.file(l.dir, next.path)
-	if err != nil {
+	if err := l.to.append(ctx, Appended{Path: next.path, UUID: next.uuid, Line: next.text, At: now}); err != nil {
 		return err
-	}
-	if _, err := f.Write(next.text); err != nil {
-		return fmt.Errorf("append to transcript: %w", err)
-	}
-	if observe != nil {
-		observe(Appended{Path: next.path, UUID: next.uuid, Line: next.text[:len(next.text)-1], At: now})
 	}
 	if len(c.lines) > 0 {
 		return nil
 	}
 	l.open = slices.Delete(l.open, at, at+1)
-	if err := c.close(); err != nil {
+	if err := l.to.ended(c.paths); err != nil {
 		return err
 	}
 	return l.begin()
 }
 
-func (c *conversation) file(dir, path string) (*os.File, error) {
-	if f := c.files[path]; f != nil {
-		return f, nil
-	}
-	full := filepath.Join(dir, filepath.FromSlash(path))
-	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
-		return nil, fmt.Errorf("make folder for transcript: %w", err)
-	}
-	f, err := os.OpenFile(full, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("open transcript: %w", err)
-	}
-	c.files[path] = f
-	return f, nil
-}
-
-func (c *conversation) close() error {
-	var faults []error
-	for _, f := range c.files {
-		if err := f.Close(); err != nil {
-			faults = append(faults, fmt.Errorf("close transcript: %w", err))
-		}
-	}
-	return errors.Join(faults...)
-}
-
 func (l *liveWriter) close() {
 	for _, c := range l.open {
-		_ = c.close() // every line is written already
+		_ = l.to.ended(c.paths) // every line is written already
 	}
 }

@@ -23,6 +23,15 @@ func (g *Generator) WriteFiles(ctx context.Context, dir string, progress func(do
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make folder for transcripts: %w", err)
 	}
+	truth, err := g.produce(ctx, func(u *unit) error { return u.store(dir) }, progress)
+	if err != nil {
+		return nil, err
+	}
+	return truth, truth.write(dir)
+}
+
+// produce makes the units on all cores, hands them to store one by one in their order, and adds up the truth.
+func (g *Generator) produce(ctx context.Context, store func(*unit) error, progress func(done, total int64)) (*Truth, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
@@ -58,17 +67,14 @@ func (g *Generator) WriteFiles(ctx context.Context, dir string, progress func(do
 			}
 		})
 	}
-	truth, err := g.collect(ctx, dir, finished, budget, progress)
+	truth, err := g.collect(ctx, store, finished, budget, progress)
 	cancel()
 	group.Wait()
-	if err != nil {
-		return nil, err
-	}
-	return truth, truth.write(dir)
+	return truth, err
 }
 
-// collect takes units in their order until there are enough, writes their files and adds up the truth.
-func (g *Generator) collect(ctx context.Context, dir string, finished <-chan made, budget <-chan struct{}, progress func(done, total int64)) (*Truth, error) {
+// collect takes units in their order until there are enough, stores them and adds up the truth.
+func (g *Generator) collect(ctx context.Context, store func(*unit) error, finished <-chan made, budget <-chan struct{}, progress func(done, total int64)) (*Truth, error) {
 	sum := newTally(g.cfg)
 	waiting := map[int]*unit{}
 	next, sessions := 0, 0
@@ -82,11 +88,11 @@ func (g *Generator) collect(ctx context.Context, dir string, finished <-chan mad
 		waiting[m.index] = m.unit
 		for u := waiting[next]; u != nil; u = waiting[next] {
 			delete(waiting, next)
-			if g.cfg.Bytes == 0 && g.forks(next) && sessions+2 > g.cfg.Sessions {
+			if g.cfg.Bytes == 0 && g.cfg.Objects == 0 && g.forks(next) && sessions+2 > g.cfg.Sessions {
 				u = g.newUnit(next) // no room for its fork
 				u.make(false)
 			}
-			if err := u.store(dir); err != nil {
+			if err := store(u); err != nil {
 				return nil, err
 			}
 			for _, f := range u.files {
@@ -99,8 +105,11 @@ func (g *Generator) collect(ctx context.Context, dir string, finished <-chan mad
 			}
 			next++
 			done, total := int64(sessions), int64(g.cfg.Sessions)
-			if g.cfg.Bytes > 0 {
+			switch {
+			case g.cfg.Bytes > 0:
 				done, total = sum.truth.Bytes, g.cfg.Bytes
+			case g.cfg.Objects > 0:
+				done, total = sum.truth.Objects, g.cfg.Objects
 			}
 			if progress != nil {
 				progress(min(done, total), total)
