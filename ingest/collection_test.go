@@ -314,3 +314,74 @@ func TestOtherNamespace(t *testing.T) {
 	}
 }
 
+
+// TestLargeMongoDocuments: a document at MongoDB's limit, with its image before each change on record.
+func TestLargeMongoDocuments(t *testing.T) {
+	t.Parallel()
+	server := mongotest.Start(t, mongotest.Options{})
+	db := server.Database(t)
+	ctx := testContext(t)
+	images := bson.D{{Key: "create", Value: "conversations"}, {Key: "changeStreamPreAndPostImages", Value: bson.D{{Key: "enabled", Value: true}}}}
+	if err := db.RunCommand(ctx, images).Err(); err != nil {
+		t.Fatal(err)
+	}
+	coll := db.Collection("conversations")
+	large := func(id string, fill byte) bson.D {
+		text := make([]byte, 16<<20-200)
+		for i := range text {
+			text[i] = fill
+		}
+		return bson.D{{Key: "_id", Value: id}, {Key: "type", Value: "user"}, {Key: "sessionId", Value: "s"}, {Key: "text", Value: string(text)}}
+	}
+	insert(t, coll, large("before", 'a'))
+	conn := openStream(t)
+	r := start(t, conn, followed(t, server.URI(), coll))
+	in := newReplica(t, conn)
+	in.equal(coll)
+	insert(t, coll, large("after", 'b'))
+	must[*mongo.UpdateResult](t)(coll.ReplaceOne(ctx, bson.D{{Key: "_id", Value: "before"}}, large("before", 'c')))
+	must[*mongo.UpdateResult](t)(coll.UpdateByID(ctx, "after", bson.D{{Key: "$set", Value: bson.D{{Key: "type", Value: "none"}}}}))
+	in.equal(coll)
+	must[*mongo.DeleteResult](t)(coll.DeleteOne(ctx, bson.D{{Key: "_id", Value: "before"}}))
+	insert(t, coll, records(0, 5)...)
+	in.equal(coll)
+	if got := letters(t, conn); len(got) > 0 {
+		t.Errorf("%d dead letters", len(got))
+	}
+	r.stop()
+}
+
+// TestOddMongoDocuments: no session, a session that is no text, dates out of range, keys with dots and dollars, text that
+// is not UTF-8. Each arrives, byte for byte.
+func TestOddMongoDocuments(t *testing.T) {
+	t.Parallel()
+	server := mongotest.Shared(t)
+	coll := server.Database(t).Collection("conversations")
+	odd := []any{
+		bson.D{{Key: "_id", Value: 1}},
+		bson.D{{Key: "_id", Value: 2}, {Key: "sessionId", Value: 17}, {Key: "projectId", Value: bson.A{"p"}}},
+		bson.D{{Key: "_id", Value: 3}, {Key: "timestamp", Value: bson.DateTime(1 << 60)}, {Key: "ingestedAt", Value: bson.DateTime(-1 << 60)}},
+		bson.D{{Key: "_id", Value: 4}, {Key: "a.b", Value: 1}, {Key: "$c", Value: bson.D{{Key: "$d.e", Value: 2}}}},
+		bson.D{{Key: "_id", Value: 5}, {Key: "sessionId", Value: "bad \xff\xfe text"}, {Key: "message", Value: bson.D{{Key: "content", Value: "\xc3\x28"}}}},
+		bson.D{{Key: "_id", Value: 6}, {Key: "sessionId", Value: strings.Repeat("long.*>", 100)}, {Key: "projectId", Value: "a b.c>*"}},
+		bson.D{{Key: "_id", Value: 7}, {Key: "sessionId", Value: nil}, {Key: "type", Value: bson.D{}}},
+	}
+	conn := openStream(t)
+	r := start(t, conn, followed(t, server.URI(), coll))
+	eventually(t, "it follows", func() bool { return r.Status().State == StateFollowing })
+	for _, doc := range odd {
+		// Some servers and drivers refuse a few of them: what got in has to come out.
+		if _, err := coll.InsertOne(testContext(t), doc); err != nil {
+			t.Logf("%v: %v", doc.(bson.D)[0], err)
+		}
+	}
+	in := newReplica(t, conn)
+	in.equal(coll)
+	if len(in.docs) < 5 {
+		t.Errorf("only %d documents came", len(in.docs))
+	}
+	once(t, openStream(t), followed(t, server.URI(), coll)) // and by a snapshot
+	if got := letters(t, conn); len(got) > 0 {
+		t.Errorf("dead letters: %v", got)
+	}
+}

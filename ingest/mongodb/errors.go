@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver"
 )
 
 // HistoryLostError is returned under HISTORY_LOST=fail: changes since the position can no longer be read.
@@ -117,6 +118,10 @@ func react(err error) (reaction, int32) {
 
 // codeOf is the server's code in an error; 0 if it is no server's.
 func codeOf(err error) int32 {
+	var wire driver.Error // what a command monitor is told
+	if errors.As(err, &wire) {
+		return wire.Code
+	}
 	var server mongo.ServerError
 	if !errors.As(err, &server) {
 		return 0

@@ -48,6 +48,9 @@ func (t *Tailer) takeTurn(ctx context.Context, cs *changeStream) error {
 	}
 	if t.snapshot == nil {
 		t.estimate(ctx)
+		if t.place.documents > 0 {
+			t.log.Debug().Int64("documents", t.place.documents).Msg("snapshot goes on behind the last document")
+		}
 		cursor, err := t.find(ctx, cs, t.place.last)
 		if err != nil {
 			return fmt.Errorf("read the collection: %w", err)

@@ -62,6 +62,6 @@ func (t *Tailer) Stats() Stats {
 	t.stats.mu.Lock()
 	defer t.stats.mu.Unlock()
 	now := t.stats.now
-	now.CaughtUp = t.stats.read && t.onTheWay.Load() == 0
+	now.CaughtUp = t.stats.read && now.Phase == PhaseFollowing && t.onTheWay.Load() == 0
 	return now
 }
