@@ -378,3 +378,95 @@ func snapshotTwice(t testing.TB, bus *natsServer) (twice int) {
 	}
 	return twice
 }
+
+// TestMongoAndFolder: the same conversations in a collection and in a folder, read at once. The marts count them once.
+func TestMongoAndFolder(t *testing.T) {
+	server := mongotest.Start(t, mongotest.Options{})
+	coll := server.Database(t).Collection("conversations")
+	dir, truth := generate(t, "--sessions", "25", "--seed", "31")
+	mustRun(t, "generate", "--mongo-uri", server.URI(), "--mongo-db", coll.Database().Name(), "--mongo-collection", coll.Name(),
+		"--sessions", "25", "--seed", "31", "--churn", "0.2")
+	count, err := coll.CountDocuments(t.Context(), bson.D{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := mongoEnv(server, coll)
+	both := t.TempDir()
+	mustRunWith(t, env, "up", "--until-idle", "--data-dir", both, "--transcripts", dir, "--source", "laptop")
+	if n := number(t, both, "SELECT count(*) FROM raw.conversations"); n != truth.Objects+count {
+		t.Errorf("%d rows, want %d of the folder and %d of the collection", n, truth.Objects, count)
+	}
+	marts := func(data string, extra int64) {
+		t.Helper()
+		marts := *truth
+		marts.Objects += extra
+		sameAsTruth(t, data, &marts)
+	}
+	marts(both, count)
+	// The collection alone says the same, its duplicates included.
+	alone := t.TempDir()
+	mustRunWith(t, env, "up", "--until-idle", "--data-dir", alone)
+	marts(alone, count-truth.Objects)
+	// Row by row, as far as where a document was read does not show.
+	folder := t.TempDir()
+	untilIdle(t, folder, dir)
+	const facts = `SELECT concat_ws(' ', count(*), bit_xor(hash(x)), sum(hash(x)::HUGEINT)) AS content FROM (
+		SELECT session_id, role, message_sequence, created_at, content_length, task_category, has_code_block FROM marts.fct_messages) x`
+	if a, b := rows(t, both, facts)[0]["content"], rows(t, folder, facts)[0]["content"]; a != b {
+		t.Errorf("messages of both: %v, of the folder alone: %v", a, b)
+	}
+}
+
+// TestMongoHistoryLost: exit code 4 with the remedy; the remedy brings equality back; the gap is shown.
+func TestMongoHistoryLost(t *testing.T) {
+	server := mongotest.Start(t, mongotest.Options{OplogMaxEntries: 300})
+	coll := server.Database(t).Collection("conversations")
+	w := newWriters(t, coll)
+	if err := w.insert(t.Context(), 100); err != nil {
+		t.Fatal(err)
+	}
+	data, env := t.TempDir(), mongoEnv(server, coll)
+	mustRunWith(t, env, "up", "--until-idle", "--data-dir", data)
+	random := rand.New(rand.NewPCG(1, 1))
+	for range 100 {
+		if err := w.change(t.Context(), random); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.insert(t.Context(), 1000); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, 4, []string{"HISTORY_LOST=resnapshot", coll.Name()}, env, "up", "--until-idle", "--data-dir", data)
+	if r := runProgram(t, env, "doctor", "--data-dir", data); r.code != 3 || !strings.Contains(r.stdout, "HISTORY_LOST=resnapshot") {
+		t.Errorf("doctor: exit code %d\n%s", r.code, r.stdout)
+	}
+	refused(t, 4, nil, env, "extract", "--data-dir", data)
+	mustRunWith(t, append(env, "HISTORY_LOST=resnapshot"), "up", "--until-idle", "--data-dir", data)
+	sameAsSource(t, warehouseContent(t, data), sourceContent(t, coll))
+	gap := rows(t, data, "SELECT kind, reason, action, code FROM meta.gaps")
+	if len(gap) != 1 || gap[0]["reason"] != "history_lost" || gap[0]["action"] != "resnapshot" {
+		t.Errorf("meta.gaps: %v", gap)
+	}
+	if r := runProgram(t, env, "doctor", "--data-dir", data); strings.Contains(r.stdout, "HISTORY_LOST=resnapshot") {
+		t.Errorf("doctor still finds the history lost:\n%s", r.stdout)
+	}
+	p := startService(t, data, env, "up")
+	p.info()
+	eventually(t, "status shows the gap", func() bool {
+		r := runProgram(t, nil, "status", "--data-dir", data)
+		return strings.Contains(r.stdout, "history_lost") && strings.Contains(r.stdout, "resnapshot")
+	})
+}
+
+// TestMongoRefused: what cannot be followed ends at once, with the remedy.
+func TestMongoRefused(t *testing.T) {
+	standalone := mongotest.Start(t, mongotest.Options{Standalone: true})
+	refused(t, 1, []string{"standalone", "--replSet"}, []string{"MONGO_URI=" + standalone.URI()}, "up", "--until-idle", "--data-dir", t.TempDir())
+	refused(t, 2, []string{"MONGO_URI"}, []string{"MONGO_URI=postgres://x"}, "up", "--until-idle", "--data-dir", t.TempDir())
+	if r := runProgram(t, []string{"MONGO_URI=" + standalone.URI()}, "doctor", "--data-dir", t.TempDir()); r.code != 3 || !strings.Contains(r.stdout, "--replSet") {
+		t.Errorf("doctor: exit code %d\n%s", r.code, r.stdout)
+	}
+	if r := runProgram(t, []string{"MONGO_URI=mongodb://me:hush@127.0.0.1:1/?serverSelectionTimeoutMS=500"}, "doctor", "--data-dir", t.TempDir()); r.code != 3 || strings.Contains(r.stdout+r.stderr, "hush") {
+		t.Errorf("doctor: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+}

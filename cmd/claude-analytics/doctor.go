@@ -77,6 +77,8 @@ func (s *service) examine(ctx context.Context) []finding {
 	for _, dir := range cfg.TranscriptsDir {
 		findings = append(findings, checkTranscripts(cfg, dir))
 	}
+	findings = append(findings, checkMongo(ctx, cfg)...)
+	findings = append(findings, checkHistory(cfg)...)
 	for _, warning := range cfg.Warnings {
 		findings = append(findings, finding{Check: "settings", Detail: warning, Remedy: "correct the variable's name, or remove it"})
 	}

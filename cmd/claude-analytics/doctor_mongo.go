@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"claude-analytics/ingest"
+	"claude-analytics/ingest/mongodb"
+	"claude-analytics/internal/config"
+)
+
+// shortWindow is how far back a server's history should reach at least: a weekend.
+const shortWindow = 72 * time.Hour
+
+// checkMongo looks whether each collection can be followed. A MongoDB that nobody named is not looked for.
+func checkMongo(ctx context.Context, cfg config.Loaded) []finding {
+	if !cfg.Set("MONGO_URI") {
+		return nil
+	}
+	var findings []finding
+	for _, name := range cfg.MongoCollection {
+		findings = append(findings, checkCollection(ctx, mongodb.Config{
+			Lane: "doctor", URI: cfg.MongoURI, Database: cfg.MongoDB, Collection: name, MaxMessage: 1,
+		}))
+	}
+	return findings
+}
+
+func checkCollection(ctx context.Context, cfg mongodb.Config) finding {
+	const name = "mongodb"
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	probe, err := mongodb.Examine(ctx, cfg, nil, nil)
+	var setup *mongodb.SetupError
+	switch {
+	case errors.As(err, &setup):
+		problem := cfg.Namespace() + ": " + setup.Problem
+		if setup.Err != nil {
+			problem += ": " + setup.Err.Error()
+		}
+		return finding{Check: name, Detail: problem, Remedy: setup.Remedy}
+	case err != nil:
+		return finding{Check: name, Detail: cfg.Namespace() + ": " + err.Error(), Remedy: "see that MONGO_URI names the servers as this machine reaches them, and that they run; the service tries again by itself"}
+	}
+	detail := fmt.Sprintf("%s can be followed: MongoDB %s, replica set %q, about %s documents", cfg.Namespace(), probe.Server, probe.Set, count(probe.Documents))
+	if probe.Window > 0 {
+		detail += fmt.Sprintf(", its history reaches back %s", probe.Window)
+		if probe.Window < shortWindow {
+			detail += fmt.Sprintf(" (a source that stops for longer has to read everything again; %s and more are usual)", shortWindow)
+		}
+	}
+	return finding{Check: name, OK: true, Detail: detail}
+}
+
+// checkHistory tells of lanes that ended since the history of their source is lost.
+func checkHistory(cfg config.Loaded) []finding {
+	lost, err := ingest.NewIdentity(cfg.IdentityPath()).Lost()
+	if err != nil {
+		return []finding{{Check: "source", Detail: err.Error(), Remedy: "restore the file from a backup, or remove it: sources then begin as new ones"}}
+	}
+	var findings []finding
+	for lane, what := range lost {
+		findings = append(findings, finding{
+			Check: "source", Detail: fmt.Sprintf("lane %s has stopped at %s", lane, what),
+			Remedy: "start once with HISTORY_LOST=resnapshot",
+		})
+	}
+	return findings
+}
