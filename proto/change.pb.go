@@ -40,7 +40,7 @@ const (
 	Operation_OPERATION_SNAPSHOT Operation = 5
 	// The namespace is gone: every key of it below this order is deleted.
 	Operation_OPERATION_DROP Operation = 6
-	// A snapshot is complete: every key of the namespace below Change.below, which the snapshot did not see, is deleted.
+	// A snapshot is complete: every key of the namespace at or below Change.below, which the snapshot did not see, is deleted.
 	Operation_OPERATION_SNAPSHOT_END Operation = 7
 	// A part of the source's history could not be read and never will be. The document is a Gap as BSON.
 	Operation_OPERATION_GAP Operation = 8
@@ -125,7 +125,7 @@ type Change struct {
 	// Not written: a collection's resume token stands once a batch, in its Position.
 	ResumeToken []byte `protobuf:"bytes,12,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	// Of a snapshot's end: the sequence in the stream, in the life of the stream that this message stands in, at which the
-	// snapshot began. What the snapshot saw stands at or above it.
+	// snapshot began: that of its first position. What the snapshot saw stands above it.
 	Below         uint64 `protobuf:"varint,13,opt,name=below,proto3" json:"below,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -45,6 +45,7 @@ func (s *Sink) apply(ctx context.Context, l *loop, p *parcel) error {
 	}
 	l.note(p.first, p.last, p.rows, p.bytes, p.newest, time.Since(began))
 	s.countIssues(p)
+	s.noteGaps(load.batch.Gaps)
 	s.announce(Applied{Batch: stats.Batch, Newest: l.status.get().Newest})
 	return nil
 }

@@ -32,6 +32,8 @@ type plan struct {
 	// Record says that the registry does not hold the epoch yet: it must, before anything of it lands.
 	Record bool
 	Reason string
+	// Floor is the new epoch's lake.EpochRecord.Floor.
+	Floor uint64
 	// LakeAfter and WarehouseAfter are the messages after which the consumers begin.
 	LakeAfter, WarehouseAfter uint64
 	// FromLake says that the lake holds what the warehouse can no longer get from the stream, or has never seen: it
@@ -70,6 +72,9 @@ func decide(stream streamView, registry []lake.EpochRecord, lakeAt, warehouseAt 
 	p := plan{Stream: stream.Identity, Epoch: newest}
 	if reason := broken(stream, newest, registry, lakeAt, warehouseAt); reason != "" {
 		p.Epoch, p.Record, p.Reason = newest+1, true, reason
+		if newest > 0 {
+			p.Floor = stream.PurgeFloor
+		}
 	} else {
 		p.Record = !known
 		p.Reason = "the stream goes on"

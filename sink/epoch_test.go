@@ -48,6 +48,7 @@ func TestDecide(t *testing.T) {
 		warehouseAfter  uint64
 		fromLake        bool
 		gaps            []string
+		floor           uint64
 	}{
 		{name: "first start", stream: live, epoch: 1, record: true, reason: "first start"},
 		{name: "registered, nothing landed", stream: live, registry: first, epoch: 1},
@@ -73,7 +74,8 @@ func TestDecide(t *testing.T) {
 		{name: "warehouse restored from an old copy", stream: swept, registry: first, lake: stands(m(400)), warehouse: gone(m(50)), epoch: 1, lakeAfter: 402, fromLake: true, warehouseAfter: 402},
 		{name: "both behind the floor", stream: swept, registry: first, lake: gone(m(200)), warehouse: gone(m(100)), epoch: 1, lakeAfter: 202, fromLake: true, warehouseAfter: 202, gaps: []string{"lake 1: 203-299", "warehouse 1: 203-299"}},
 		{name: "warehouse alone behind the floor, lake further behind", stream: swept, registry: first, lake: gone(m(50)), warehouse: gone(m(100)), epoch: 1, lakeAfter: 52, warehouseAfter: 102, gaps: []string{"lake 1: 53-299", "warehouse 1: 103-299"}},
-		{name: "new epoch of a swept stream", stream: swept2, registry: first, lake: stands(m(100)), warehouse: stands(m(100)), epoch: 2, record: true, reason: "recreated", gaps: []string{"lake 2: 1-299", "warehouse 2: 1-299"}},
+		{name: "new epoch of a swept stream", stream: swept2, registry: first, lake: stands(m(100)), warehouse: stands(m(100)), epoch: 2, record: true, reason: "recreated", gaps: []string{"lake 2: 1-299", "warehouse 2: 1-299"}, floor: 300},
+		{name: "first start on a swept stream", stream: swept, epoch: 1, record: true, reason: "first start", gaps: []string{"lake 1: 1-299", "warehouse 1: 1-299"}},
 		{name: "recreated before the lake had landed", stream: streamView{Identity: otherLife}, registry: first, lake: stands(m(100)), warehouse: stands(m(150)), epoch: 2, record: true, reason: "recreated", gaps: []string{"lake 1: 101-150"}},
 		{name: "recreated before anything landed", stream: streamView{Identity: otherLife}, registry: first, warehouse: stands(m(150)), epoch: 2, record: true, reason: "recreated", gaps: []string{"lake 1: 1-150"}},
 	}
@@ -95,6 +97,9 @@ func TestDecide(t *testing.T) {
 			}
 			if !slices.Equal(gaps, c.gaps) {
 				t.Errorf("gaps %v", gaps)
+			}
+			if p.Floor != c.floor {
+				t.Errorf("floor %d", p.Floor)
 			}
 			// Deciding again after the registry was written changes nothing more.
 			again := decide(c.stream, append(c.registry, lake.EpochRecord{Epoch: p.Epoch, Stream: p.Stream}), c.lake, c.warehouse)

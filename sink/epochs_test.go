@@ -115,7 +115,7 @@ func (w *world) snapshot() []string {
 	w.t.Helper()
 	var all []string
 	for _, table := range []string{
-		"raw.conversations", "raw.content_blocks",
+		"raw.conversations", "raw.content_blocks", "meta.gaps",
 		"raw.tombstones t ANTI JOIN raw.conversations c ON c.source = t.source AND c._id = t._id AND (c._epoch, c._seq) > (t._epoch, t._seq)",
 	} {
 		for _, row := range w.query(`SELECT * FROM ` + table) {
@@ -130,6 +130,7 @@ func (w *world) history() {
 	w.documents(150)
 	w.publish(w.document(3, "changed"), w.delete(4), w.document(4, "back"), w.delete(5), w.document(3, "changed again"))
 	w.documents(30)
+	w.resnapshot(120)
 	w.drain()
 }
 

@@ -25,7 +25,12 @@ const (
 	// kindEmpty is an update whose document was gone before it could be read: it changes nothing, a delete follows.
 	kindEmpty
 	kindDelete
+	// kindDrop is a namespace that is gone, up to its fence.
 	kindDrop
+	// kindVoid is a snapshot's end that must not take effect: it neither lands nor is applied.
+	kindVoid
+	// kindGap tells of history that is missing.
+	kindGap
 	// kindDead is a message that becomes a dead letter.
 	kindDead
 )
@@ -43,12 +48,15 @@ type item struct {
 
 	// wantLinks asks for links too: only the warehouse uses them.
 	wantLinks bool
+	// floor is the lake.EpochRecord.Floor of the epoch; 0 for what comes from the lake.
+	floor uint64
 
 	kind   kind
 	change *proto.Change
 	row    document.Row
 	blocks []document.Block
 	links  []uint64
+	gap    proto.Gap
 	// reason and detail say why it is dead.
 	reason, detail string
 }
@@ -101,6 +109,10 @@ func (it *item) convert(v converter) {
 		it.withoutDocument(kindDelete)
 	case proto.Operation_OPERATION_DROP:
 		it.withoutDocument(kindDrop)
+	case proto.Operation_OPERATION_SNAPSHOT_END:
+		it.toSnapshotEnd()
+	case proto.Operation_OPERATION_GAP:
+		it.toGap()
 	default:
 		it.die(proto.ReasonOperation, fmt.Sprintf("operation %s", it.change.GetOperation()))
 	}
@@ -115,7 +127,7 @@ func (it *item) decode() error {
 	if change.GetSource() == "" {
 		return fmt.Errorf("%w: it names no source", errMalformed)
 	}
-	if change.GetId() == "" && change.GetOperation() != proto.Operation_OPERATION_DROP {
+	if change.GetId() == "" && !ofNamespace(change.GetOperation()) {
 		return fmt.Errorf("%w: it names no document", errMalformed)
 	}
 	return nil

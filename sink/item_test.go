@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	protobuf "google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
@@ -26,10 +27,23 @@ func (f failing) Convert(*proto.Change, uint64, uint64) (document.Row, []documen
 	return document.Row{}, nil, f.err
 }
 
+func bsonOf(t testing.TB, value any) []byte {
+	t.Helper()
+	raw, err := bson.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
 func TestConvertNeverFails(t *testing.T) {
 	insert := &proto.Change{Version: 1, Source: "s", Id: "i", Namespace: "n", Operation: proto.Operation_OPERATION_INSERT, Document: []byte("x")}
 	newer := protobuf.Clone(insert).(*proto.Change)
 	newer.Version = proto.Version + 1
+	event := func(op proto.Operation, change *proto.Change) *proto.Change {
+		change.Version, change.Source, change.Id, change.Namespace, change.Operation = 1, "s", "i", "n", op
+		return change
+	}
 	for _, c := range []struct {
 		name   string
 		change *proto.Change
@@ -41,6 +55,12 @@ func TestConvertNeverFails(t *testing.T) {
 		{"error", insert, failing{err: document.ErrMalformed}, proto.ReasonNotConvertible, "malformed"},
 		{"newer document", insert, failing{err: fmt.Errorf("field: %w", document.ErrNewer)}, proto.ReasonVersion, "newer"},
 		{"newer change", newer, failing{}, proto.ReasonVersion, "version 2"},
+		{"unknown operation", event(9, &proto.Change{}), failing{}, proto.ReasonOperation, "operation 9"},
+		{"end of a snapshot to come", event(proto.Operation_OPERATION_SNAPSHOT_END, &proto.Change{Below: 3}), failing{}, proto.ReasonNotConvertible, "message 3 ends a snapshot that began at 3"},
+		{"gap without document", event(proto.Operation_OPERATION_GAP, &proto.Change{}), failing{}, proto.ReasonNotConvertible, "decode gap"},
+		{"gap that is not BSON", event(proto.Operation_OPERATION_GAP, &proto.Change{Document: []byte("x")}), failing{}, proto.ReasonNotConvertible, "decode gap"},
+		{"gap of other types", event(proto.Operation_OPERATION_GAP, &proto.Change{Document: bsonOf(t, bson.M{"reason": 7})}), failing{}, proto.ReasonNotConvertible, "decode gap"},
+		{"gap of no year", event(proto.Operation_OPERATION_GAP, &proto.Change{Document: bsonOf(t, bson.M{"from": bson.DateTime(1 << 62)})}), failing{}, proto.ReasonNotConvertible, "a gap in the year"},
 		{"long detail", insert, failing{err: errors.New(strings.Repeat("x", 5000))}, proto.ReasonNotConvertible, "xxx"},
 	} {
 		data, err := protobuf.Marshal(c.change)
@@ -67,6 +87,16 @@ func FuzzConvert(f *testing.F) {
 	}
 	f.Add(good)
 	f.Add([]byte{})
+	for _, event := range []*proto.Change{
+		{Version: 1, Source: "s", Operation: proto.Operation_OPERATION_SNAPSHOT_END, Below: 1},
+		{Version: 1, Source: "s", Operation: proto.Operation_OPERATION_GAP, Document: bsonOf(f, proto.Gap{Reason: proto.GapHistoryLost})},
+	} {
+		data, err := protobuf.Marshal(event)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		fill := func(_ int, it *item) {
 			*it = item{epoch: 1, seq: 1, subject: "conversations.s.00.p", data: data, size: len(data), wantLinks: true}

@@ -111,10 +111,14 @@ func (s *Sink) look(ctx context.Context) (plan, error) {
 		if err := s.step("record epoch"); err != nil {
 			return plan{}, err
 		}
-		record := lake.EpochRecord{Epoch: p.Epoch, Stream: p.Stream, Began: now, Reason: p.Reason}
+		record := lake.EpochRecord{Epoch: p.Epoch, Stream: p.Stream, Began: now, Reason: p.Reason, Floor: p.Floor}
 		if err := s.lake.BeginEpoch(ctx, record); err != nil {
 			return plan{}, err
 		}
+	}
+	// Before either destination moves: from where they stand now, the gaps can still be told.
+	if err := s.keepGaps(ctx, p.Gaps); err != nil {
+		return plan{}, err
 	}
 	s.landed.place(lakeAt.Mark, p.Epoch, p.LakeAfter)
 	s.warehouse.place(warehouseAt.Mark, p.Epoch, p.WarehouseAfter)

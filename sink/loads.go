@@ -50,11 +50,13 @@ func (l *bronzeLoad) add(it *item) {
 		})
 	case kindDrop:
 		b.Drops = append(b.Drops, bronze.Drop{
-			Source: it.change.GetSource(), Namespace: it.change.GetNamespace(), Order: order, At: it.happened(),
+			Source: it.change.GetSource(), Namespace: it.change.GetNamespace(), Order: it.fence(), At: it.happened(),
 		})
+	case kindGap:
+		b.Gaps = append(b.Gaps, it.sourceGap())
 	case kindDead:
 		b.DeadLetters = append(b.DeadLetters, bronze.DeadLetter{Order: order, Reason: it.reason})
-	case kindPosition, kindEmpty:
+	case kindPosition, kindEmpty, kindVoid:
 	}
 }
 
@@ -70,7 +72,8 @@ func (l *bronzeLoad) release() {
 	l.batch.Blocks.Release()
 }
 
-// lakeLoad is a parcel as the lake takes it: rows by date. Documents and events land alike; a dead message does not.
+// lakeLoad is a parcel as the lake takes it: rows by date. Documents and events land alike; a dead
+// message does not, nor one without effect, which a rebuild could not tell from others.
 type lakeLoad struct {
 	builders map[document.Date]*record.Builder[record.LakeRow]
 	dates    map[document.Date]arrow.RecordBatch
@@ -83,7 +86,7 @@ func newLakeLoad() *lakeLoad {
 }
 
 func (l *lakeLoad) add(it *item) {
-	if it.kind == kindDead || it.kind == kindPosition {
+	if it.kind == kindDead || it.kind == kindPosition || it.kind == kindVoid {
 		return
 	}
 	rows := l.builders[it.row.Date]

@@ -23,6 +23,7 @@ type loop struct {
 	status *progress
 	log    zerolog.Logger
 	base   lake.Mark // stream and epoch, of which every watermark is
+	floor  uint64    // the epoch's
 	limit  stream.FetchLimit
 	// newLoad makes what a parcel of that many messages is gathered in.
 	newLoad func(messages int) load
@@ -40,6 +41,7 @@ func (s *Sink) newLoop(ctx context.Context, p plan, name string, status *progres
 	l := &loop{
 		Sink: s, name: name, status: status, log: s.log.With().Str("consumer", name).Logger(),
 		base:    lake.Mark{Stream: p.Stream, Epoch: p.Epoch},
+		floor:   s.lake.Floor(p.Epoch),
 		limit:   stream.FetchLimit{Messages: s.cfg.BatchSize, Bytes: s.cfg.BatchBytes, Linger: s.cfg.BatchLinger},
 		parcels: make(chan *parcel),
 		finish:  finish, acks: acks,
@@ -110,7 +112,7 @@ func (l *loop) feed(ctx context.Context) error {
 		p := converting.run(len(messages), func(i int, it *item) {
 			m := &messages[i]
 			it.epoch, it.seq, it.time, it.subject, it.data, it.size = l.base.Epoch, m.Seq, m.Time, m.Subject, m.Data, len(m.Data)
-			it.wantLinks = l.name == DestinationWarehouse
+			it.wantLinks, it.floor = l.name == DestinationWarehouse, l.floor
 		}, l.newLoad(len(messages)))
 		if err := l.bury(ctx, p); err != nil {
 			return ended(ctx, err)

@@ -121,7 +121,7 @@ func (s *Sink) fromLake(ctx context.Context, tolerate bool, progress func(Rebuil
 		}
 	}
 	faults, err := f.run(ctx, func(fn func(lake.Chunk) error) ([]lake.Fault, error) {
-		opts := lake.ScanOptions{After: after, KeepGoing: true, Columns: record.ChangeColumns()}
+		opts := lake.ScanOptions{After: after, KeepGoing: true, Columns: record.ChangeColumns(), Optional: record.OptionalColumns()}
 		return s.lake.Scan(ctx, opts, fn)
 	})
 	if err != nil {
@@ -150,7 +150,7 @@ func (s *Sink) LoadFiles(ctx context.Context, pattern string, progress func(Rebu
 	slices.SortFunc(names, func(a, b string) int { return strings.Compare(filepath.Base(a), filepath.Base(b)) })
 	f := &filler{Sink: s, progress: progress}
 	faults, err := f.run(ctx, func(fn func(lake.Chunk) error) ([]lake.Fault, error) {
-		return s.lake.ScanFiles(ctx, names, lake.ScanOptions{KeepGoing: true, Columns: record.ChangeColumns()}, fn)
+		return s.lake.ScanFiles(ctx, names, lake.ScanOptions{KeepGoing: true, Columns: record.ChangeColumns(), Optional: record.OptionalColumns()}, fn)
 	})
 	for _, fault := range faults {
 		err = errors.Join(err, fault)
@@ -286,6 +286,7 @@ func (f *filler) apply(ctx context.Context, c cargo) error {
 		f.log.Warn().Int("rows", dead).Str("first", load.batch.DeadLetters[0].Reason).Msg("rows of the lake cannot be converted by this release; they stay in the lake")
 	}
 	f.countIssues(p)
+	f.noteGaps(load.batch.Gaps)
 	f.warehouse.update(func(d *DestinationStatus) {
 		d.Rows, d.LastAt = d.Rows+uint64(p.rows), time.Now().UTC()
 		if p.newest.After(d.Newest) {

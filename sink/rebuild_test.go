@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,6 +19,9 @@ func TestRebuildOffline(t *testing.T) {
 	w := newWorld(t)
 	w.history()
 	before := w.snapshot()
+	if !slices.ContainsFunc(before, func(row string) bool { return strings.HasPrefix(row, "meta.gapssource") }) {
+		t.Errorf("the history has no gap")
+	}
 	s := New(w.cfg, w.conn, w.db, w.logger(), prometheus.NewRegistry())
 	var last RebuildProgress
 	if err := s.Rebuild(w.ctx(), func(p RebuildProgress) { last = p }); err != nil {

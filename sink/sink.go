@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -99,13 +100,14 @@ type Sink struct {
 	// filling is held by whoever fills the warehouse from the lake.
 	filling sync.Mutex
 
-	mu        sync.Mutex
-	state     string
-	plan      plan
-	gaps      []Gap
-	consumers map[string]*stream.Consumer
-	rebuild   *rebuildRequest
-	restart   context.CancelCauseFunc
+	mu         sync.Mutex
+	state      string
+	plan       plan
+	gaps       []Gap
+	sourceGaps []bronze.SourceGap
+	consumers  map[string]*stream.Consumer
+	rebuild    *rebuildRequest
+	restart    context.CancelCauseFunc
 
 	// between is called around each durable step; a test that returns errStopped from it stops the sink there, as a
 	// crash would.
@@ -322,7 +324,8 @@ func (s *Sink) drained(ctx context.Context) (bool, error) {
 func (s *Sink) Status() Status {
 	s.mu.Lock()
 	status := Status{
-		State: s.state, Epoch: s.plan.Epoch, EpochReason: s.plan.Reason, Gaps: append([]Gap{}, s.gaps...),
+		State: s.state, Epoch: s.plan.Epoch, EpochReason: s.plan.Reason, Gaps: slices.Clone(s.gaps),
+		SourceGaps: slices.Clone(s.sourceGaps),
 	}
 	s.mu.Unlock()
 	status.Lake, status.Warehouse = s.landed.get(), s.warehouse.get()

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"claude-analytics/sink/bronze"
 	"claude-analytics/sink/lake"
 )
 
@@ -38,6 +39,8 @@ type Status struct {
 	Faults []lake.Fault `json:"faults,omitempty"`
 	// Gaps are parts of the stream that a destination never got.
 	Gaps []Gap `json:"gaps,omitempty"`
+	// SourceGaps are parts of sources' histories that could not be read: the newest recentGaps of meta.gaps, newest last.
+	SourceGaps []bronze.SourceGap `json:"source_gaps,omitempty"`
 	// Error is what keeps the sink from starting; empty while it runs.
 	Error string `json:"error,omitempty"`
 }

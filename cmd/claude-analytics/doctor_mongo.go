@@ -54,6 +54,40 @@ func checkCollection(ctx context.Context, cfg mongodb.Config) finding {
 	return finding{Check: name, OK: true, Detail: detail}
 }
 
+// gapsSQL are the gaps of the sources, newest first. A snapshot that ended later has closed one: its fence is the
+// tombstone of the namespace.
+const gapsSQL = `WITH gaps AS (
+		SELECT *, EXISTS (FROM raw.tombstones t WHERE t.source = g.source AND t.namespace = g.namespace AND t._id IS NULL
+			AND (t._epoch, t._seq) > (g._epoch, g._seq)) AS closed
+		FROM meta.gaps g WHERE kind = 'source')
+	SELECT concat_ws(' ', 'lane', source || ':', reason, 'at', found_at::VARCHAR, '(changes since ' || from_at::VARCHAR || ' are missing)',
+		CASE WHEN closed THEN 'and was read again as a whole' WHEN action = 'resnapshot' THEN 'and is being read again' ELSE 'and went on from then' END) AS gap,
+		closed OR action = 'resnapshot' AS ok
+	FROM gaps ORDER BY found_at DESC LIMIT 5`
+
+// checkGaps tells of the parts of the sources' history that are missing. One that was read again is no fault any more.
+func (s *service) checkGaps(ctx context.Context) []finding {
+	request := queryRequest{SQL: gapsSQL, Limit: 5, Timeout: "10s"}
+	ask := func() (queryAnswer, error) { return queryAnywhere(ctx, s.cfg, disabledLogger, request) }
+	if s.db != nil {
+		ask = func() (queryAnswer, error) { return runQuery(ctx, s.db, request) }
+	}
+	answer, err := ask()
+	if err != nil {
+		return nil // no warehouse yet, or one of an older release: the other checks tell what is wrong with it
+	}
+	var findings []finding
+	for _, row := range answer.Rows {
+		values := texts(row, "")
+		f := finding{Check: "history", OK: values[1] == "true", Detail: values[0]}
+		if !f.OK {
+			f.Remedy = "claude-analytics extract --full-backfill, or --since and --until for a part of it (the service must be stopped meanwhile)"
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
 // checkHistory tells of lanes that ended since the history of their source is lost.
 func checkHistory(cfg config.Loaded) []finding {
 	lost, err := ingest.NewIdentity(cfg.IdentityPath()).Lost()

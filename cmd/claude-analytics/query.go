@@ -11,6 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"claude-analytics/internal/config"
 	"claude-analytics/internal/warehouse"
 )
 
@@ -57,34 +60,39 @@ func (c *queryCmd) Run(ctx context.Context, e *env) error {
 		return err
 	}
 	request := queryRequest{SQL: sql, Limit: c.Limit, Timeout: c.Timeout.String()}
+	answer, err := queryAnywhere(ctx, cfg, log, request)
+	if err != nil {
+		return err
+	}
+	return c.print(e, answer)
+}
+
+// errNoWarehouse says that there is nothing to ask yet.
+var errNoWarehouse = errors.New("there is no warehouse yet")
+
+// queryAnywhere asks the running service, or the file where none runs.
+func queryAnywhere(ctx context.Context, cfg config.Loaded, log zerolog.Logger, request queryRequest) (answer queryAnswer, err error) {
 	service, err := live(ctx, cfg)
 	switch {
 	case err == nil:
 		defer service.Close()
 		log.Debug().Str("nats", service.info.NATSURL).Msg("live")
-		answer, err := ask[queryAnswer](ctx, service, "query", request)
-		if err != nil {
-			return err
-		}
-		return c.print(e, answer)
+		return ask[queryAnswer](ctx, service, "query", request)
 	case !errors.Is(err, errNoService):
-		return err
+		return answer, err
 	}
 	if _, err := os.Stat(cfg.WarehousePath()); err != nil {
-		return fmt.Errorf("there is no warehouse at %s yet: run `claude-analytics up` first", cfg.WarehousePath())
+		return answer, fmt.Errorf("%w at %s: run `claude-analytics up` first", errNoWarehouse, cfg.WarehousePath())
 	}
 	log.Debug().Str("file", cfg.WarehousePath()).Msg("offline")
 	db := warehouse.New(warehouse.Config{
 		Path: cfg.WarehousePath(), Threads: cfg.DuckDBThreads, MemoryLimit: cfg.DuckDBMemoryLimit, ReadOnly: true,
 	}, log)
 	if err := db.Open(ctx); err != nil {
-		return err
+		return answer, err
 	}
-	answer, err := runQuery(ctx, db, request)
-	if err = errors.Join(err, db.Close()); err != nil {
-		return err
-	}
-	return c.print(e, answer)
+	answer, err = runQuery(ctx, db, request)
+	return answer, errors.Join(err, db.Close())
 }
 
 func (c *queryCmd) statement(stdin io.Reader) (string, error) {

@@ -204,6 +204,9 @@ func printStatus(e *env, r statusReport) {
 		for _, gap := range s.Gaps {
 			line("gap", "%+v", gap)
 		}
+		for _, gap := range s.SourceGaps {
+			line("gap", "lane %s: %s, found %s, %s", gap.Source, gap.Reason, ago(gap.Found), gap.Action)
+		}
 	}
 	if m := r.Models; m != nil {
 		if last := m.Last; last != nil {

@@ -127,7 +127,7 @@ CREATE TABLE IF NOT EXISTS raw.link_keys (
     session_id         VARCHAR NOT NULL    -- '' for documents without a session
 );
 
--- Keys, and namespaces below an order, that were deleted.
+-- Keys, and namespaces up to an order (a drop's own, or where a snapshot that is complete began), that were deleted.
 CREATE TABLE IF NOT EXISTS raw.tombstones (
     source             VARCHAR NOT NULL,
     _id                VARCHAR,            -- NULL: the whole namespace
@@ -165,4 +165,24 @@ CREATE TABLE IF NOT EXISTS meta.dead_letters (
     _epoch             BIGINT NOT NULL,
     _seq               BIGINT NOT NULL,
     reason             VARCHAR NOT NULL
+);
+
+-- What is missing for good: of kind 'source' a part of a source's history that could not be read (a message of the
+-- stream, one row a message), of kind 'stream' a part of the stream that a destination never got. A rebuild keeps them.
+CREATE TABLE IF NOT EXISTS meta.gaps (
+    kind               VARCHAR NOT NULL,   -- source | stream
+    source             VARCHAR,            -- the lane, and "database.collection" where it is one's; kind source
+    namespace          VARCHAR,
+    reason             VARCHAR NOT NULL,   -- of a source: history_lost, stream_lost; of the stream: in words
+    action             VARCHAR,            -- what was done about it: resnapshot, reset; kind source
+    code               INTEGER,            -- the server's error, as far as there is one; kind source
+    detail             VARCHAR,
+    from_at            TIMESTAMPTZ,        -- the last moment read before the gap, NULL if not known; kind source
+    to_at              TIMESTAMPTZ,        -- since when changes are read again, NULL if not known; kind source
+    destination        VARCHAR,            -- lake | warehouse; kind stream
+    from_seq           BIGINT,             -- the first and last message that may be missing; kind stream
+    to_seq             BIGINT,
+    _epoch             BIGINT NOT NULL,
+    _seq               BIGINT,             -- of the message that says so; NULL for kind stream
+    found_at           TIMESTAMPTZ NOT NULL -- when the source published it, or the sink found it
 );

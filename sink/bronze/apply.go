@@ -63,6 +63,7 @@ func (a *application) run(ctx context.Context, tx *warehouse.Tx) error {
 		{"bury", a.bury},
 		{"link", a.link},
 		{"note dead letters", a.noteDeadLetters},
+		{"note gaps", a.noteGaps},
 		{"note changes", a.noteChanges},
 		{"move watermark", func(ctx context.Context, tx *warehouse.Tx) error {
 			return moveWatermark(ctx, tx, a.plan.batch.Watermark, a.number)
@@ -139,7 +140,8 @@ func (a *application) insertBlocks(ctx context.Context, tx *warehouse.Tx) error 
 	return insert(ctx, tx, "raw.content_blocks", a.plan.batch.Blocks, keys, keep)
 }
 
-// drop takes the dropped namespaces out of the table, below their order.
+// drop takes the dropped namespaces out of the table, up to their order. One that is not above what was dropped before
+// finds nothing left.
 func (a *application) drop(ctx context.Context, tx *warehouse.Tx) error {
 	const below = `source = $1 AND namespace = $2 AND (_epoch < $3 OR _epoch = $3 AND _seq <= $4)`
 	for _, drop := range a.plan.drops {

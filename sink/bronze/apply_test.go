@@ -36,6 +36,11 @@ func TestStatsOfABatch(t *testing.T) {
 		batch.Deletes = deletes
 		return batch
 	}
+	// A snapshot that began at 17 saw 5 and 6, but not 1, 2, 3 and 7.
+	seen := batchOf(t, []doc{row(5, 18), row(1, 16), row(6, 19)})
+	end := func(below uint64) []Drop {
+		return []Drop{{Source: "mongo", Namespace: "n", Order: Order{1, below}, At: time.Unix(1, 0)}}
+	}
 	for _, step := range []struct {
 		name  string
 		batch Batch
@@ -51,6 +56,10 @@ func TestStatsOfABatch(t *testing.T) {
 		{"newer than a tombstone", batchOf(t, []doc{row(1, 11), row(7, 11)}), Stats{Rows: 2, Inserted: 2, Batch: 8}},
 		{"written and deleted in a batch", with(batchOf(t, []doc{row(8, 12)}), deleted(8, 13)), Stats{Rows: 1, SkippedOlder: 1, Batch: 9}},
 		{"deleted and written in a batch", with(batchOf(t, []doc{row(1, 15)}), deleted(1, 14)), Stats{Rows: 1, Inserted: 1, Replaced: 1, Batch: 10}},
+		{"a snapshot's end, rows before it", Batch{Rows: seen.Rows, Blocks: seen.Blocks, BlockRows: seen.BlockRows, Links: seen.Links, Drops: end(17)}, Stats{Rows: 3, Inserted: 2, Deleted: 4, SkippedOlder: 1, Batch: 11}},
+		{"the same end again", Batch{Drops: end(17)}, Stats{Batch: 12}},
+		{"an older end", Batch{Drops: end(2)}, Stats{Batch: 13}},
+		{"a row at the fence", batchOf(t, []doc{row(1, 17)}), Stats{Rows: 1, SkippedOlder: 1, Batch: 14}},
 	} {
 		if got := apply(t, b, step.batch); got != step.want {
 			t.Errorf("%s: %+v, want %+v", step.name, got, step.want)

@@ -39,6 +39,8 @@ type Batch struct {
 	Drops   []Drop
 	// DeadLetters are the messages of the range that could not be converted.
 	DeadLetters []DeadLetter
+	// Gaps are what the range tells of missing history.
+	Gaps []SourceGap
 
 	// Watermark is where the consumer stands after the batch; nil for a replay, which moves nothing.
 	Watermark *Watermark
@@ -57,7 +59,9 @@ type Delete struct {
 	At                    time.Time
 }
 
-// Drop says that a namespace is gone: every key of it at or below the order.
+// Drop says that of a namespace every key at or below the order is gone. For a namespace that was dropped that is the
+// order of the drop itself; for one whose snapshot is complete, that of the snapshot's beginning: what stands above it
+// stays, even if it came before the message that says so.
 type Drop struct {
 	Source, Namespace string
 	Order             Order

@@ -23,7 +23,7 @@ var errCrash = errors.New("crash")
 // everything is a digest of all that Apply writes.
 func everything(t testing.TB, db *warehouse.DB) string {
 	var all string
-	for _, table := range []string{"raw.conversations", "raw.content_blocks", "raw.link_keys", "raw.tombstones", "meta.watermarks", "meta.changed_keys", "meta.dead_letters"} {
+	for _, table := range []string{"raw.conversations", "raw.content_blocks", "raw.link_keys", "raw.tombstones", "meta.watermarks", "meta.changed_keys", "meta.dead_letters", "meta.gaps"} {
 		all += table + fmt.Sprint(lines(t, db, `SELECT count(*) || ' ' || coalesce(sum(hash(t))::VARCHAR, '') FROM `+table+` t`))
 	}
 	return all
@@ -45,6 +45,7 @@ func TestFailureAtAnyStep(t *testing.T) {
 	second.Deletes = []Delete{{Source: "mongo", ID: docOf(2, 0).id, Namespace: "n0", Order: Order{1, 7}, At: time.Unix(7, 0)}}
 	second.Drops = []Drop{{Source: "mongo", Namespace: "n1", Order: Order{1, 8}, At: time.Unix(8, 0)}}
 	second.DeadLetters = []DeadLetter{{Order: Order{1, 9}, Reason: "bson"}}
+	second.Gaps = []SourceGap{gap(9)}
 	second.Watermark = place(9)
 	before := everything(t, db)
 	var steps []string
@@ -87,6 +88,9 @@ func checkSecond(t *testing.T, db *warehouse.DB, b *Bronze, failures int) {
 	}
 	if got := fmt.Sprint(lines(t, db, `SELECT _id[-1] || ':' || _seq FROM raw.conversations`)); got != "[0:5 4:4 6:6]" {
 		t.Errorf("rows %s", got)
+	}
+	if gaps, err := b.SourceGaps(context.Background(), 5); err != nil || len(gaps) != 1 {
+		t.Errorf("gaps %v, %v", gaps, err)
 	}
 	w, ok, err := b.Watermark(context.Background())
 	if err != nil || !ok || w.Seq != 9 || w.Batch != 2 || w.Epoch != 1 || w.Stream != "CONVERSATIONS" || !w.Created.Equal(time.Unix(1_700_000_000, 0)) || !w.Time.Equal(time.Unix(1_700_000_000, 0)) {

@@ -14,11 +14,13 @@ import (
 	"claude-analytics/internal/warehouse"
 )
 
-// event is one change of a stream: a row, a delete, or a drop of a namespace.
+// event is one change of a stream: a row, a delete, a drop of a namespace, or the end of a snapshot of it.
 type event struct {
 	kind  string
 	doc   doc
 	order Order
+	// fence is the order up to which a drop or a snapshot's end deletes.
+	fence Order
 }
 
 // model is what bronze should hold: a map, and one event after the other.
@@ -63,14 +65,14 @@ func (m *model) apply(events []event) map[change]struct{} {
 			if m.dead[key].Less(e.order) {
 				m.dead[key] = e.order
 			}
-		case "drop":
+		case "drop", "snapshot end":
 			for key, there := range m.rows {
-				if namespaceOf(there) == namespaceOf(e.doc) && !e.order.Less(there.order) {
+				if namespaceOf(there) == namespaceOf(e.doc) && !e.fence.Less(there.order) {
 					delete(m.rows, key)
 				}
 			}
-			if m.dropped[namespaceOf(e.doc)].Less(e.order) {
-				m.dropped[namespaceOf(e.doc)] = e.order
+			if m.dropped[namespaceOf(e.doc)].Less(e.fence) {
+				m.dropped[namespaceOf(e.doc)] = e.fence
 			}
 		}
 	}
@@ -98,8 +100,8 @@ func batchOfEvents(t testing.TB, events []event) Batch {
 			docs = append(docs, e.doc)
 		case "delete":
 			deletes = append(deletes, Delete{Source: e.doc.source, ID: e.doc.id, Namespace: e.doc.namespace, Order: e.order, At: time.Unix(1, 0)})
-		case "drop":
-			drops = append(drops, Drop{Source: e.doc.source, Namespace: e.doc.namespace, Order: e.order, At: time.Unix(1, 0)})
+		case "drop", "snapshot end":
+			drops = append(drops, Drop{Source: e.doc.source, Namespace: e.doc.namespace, Order: e.fence, At: time.Unix(1, 0)})
 		}
 	}
 	batch := batchOf(t, docs)
@@ -121,14 +123,18 @@ func genEvents(t *rapid.T) []event {
 		if i > n/2 {
 			d.order = Order{2, uint64(i - n/2)} // a new epoch counts from the start
 		}
-		kind := rapid.SampledFrom([]string{"row", "row", "row", "row", "row", "delete", "delete", "drop"}).Draw(t, "kind")
+		kind := rapid.SampledFrom([]string{"row", "row", "row", "row", "row", "delete", "delete", "drop", "snapshot end"}).Draw(t, "kind")
+		fence := d.order
 		if kind == "row" {
 			d.session = rapid.SampledFrom([]string{"", "s1", "s2"}).Draw(t, "session")
 			d.date = int32(rapid.IntRange(20_000, 20_002).Draw(t, "date"))
 			d.blocks = rapid.IntRange(0, 2).Draw(t, "blocks")
 			d.body = fmt.Sprint("body ", i)
 		}
-		events[i] = event{kind: kind, doc: d, order: d.order}
+		if kind == "snapshot end" {
+			fence.Seq = rapid.Uint64Range(0, d.order.Seq-1).Draw(t, "below")
+		}
+		events[i] = event{kind: kind, doc: d, order: d.order, fence: fence}
 	}
 	return events
 }
@@ -206,6 +212,16 @@ func compareTable(t fataler, db *warehouse.DB, m *model) {
 		FROM raw.conversations c`)
 	if !slices.Equal(got, want) {
 		t.Fatalf("the table holds %d rows, want %d; not wanted: %.2000q, missing: %.2000q", len(got), len(want), less(got, want), less(want, got))
+	}
+	var fences []string
+	for key, order := range m.dropped {
+		if order != (Order{}) {
+			fences = append(fences, fmt.Sprint(key.source, " ", key.namespace, " ", order.Epoch, " ", order.Seq))
+		}
+	}
+	slices.Sort(fences)
+	if got := lines(t, db, `SELECT concat_ws(' ', source, namespace, _epoch, _seq) FROM raw.tombstones WHERE _id IS NULL`); !slices.Equal(got, fences) {
+		t.Fatalf("namespaces dropped %q, want %q", got, fences)
 	}
 	if orphans := lines(t, db, `SELECT source || _id || block_index FROM raw.content_blocks b ANTI JOIN raw.conversations c USING (source, _id)
 		UNION ALL SELECT source || _id || block_index FROM raw.content_blocks GROUP BY ALL HAVING count(*) > 1

@@ -103,7 +103,8 @@ func (p *plan) strike(t *touch) {
 // struck says that neither a row nor a delete is left of it.
 func (t *touch) struck() bool { return t.row < 0 && t.deleted == nil }
 
-// strikeDropped takes out the rows that a dropped namespace held, whether it was dropped in this batch or before.
+// strikeDropped takes out the rows that a dropped namespace held, whether it was dropped in this batch or before. Rows
+// above the drop's order stay.
 func (p *plan) strikeDropped(dropped map[namespaceKey]Order) {
 	if len(dropped) == 0 && len(p.drops) == 0 {
 		return

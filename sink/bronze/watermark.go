@@ -71,7 +71,8 @@ func moveWatermark(ctx context.Context, tx *warehouse.Tx, w *Watermark, batch in
 }
 
 // Truncate empties the raw tables for a rebuild and forgets the place in the stream. The batch's number goes on, and
-// what was there counts as changed, so that a refresh that follows sees all of it.
+// what was there counts as changed, so that a refresh that follows sees all of it. Gaps stay: those of the stream stand
+// nowhere else, and those of sources are known again when they come.
 func (b *Bronze) Truncate(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -21,6 +21,9 @@ type EpochRecord struct {
 	Began time.Time `json:"began"`
 	// Reason says why a new epoch was needed.
 	Reason string `json:"reason"`
+	// Floor is the sequence below which the stream no longer held all changes when the epoch began: what stood there
+	// is in older epochs alone. 0: it held all, or there are no older epochs.
+	Floor uint64 `json:"floor,omitempty"`
 }
 
 type epochRegistry struct {
@@ -30,6 +33,16 @@ type epochRegistry struct {
 
 // Epochs is the registry, oldest first.
 func (l *Lake) Epochs() []EpochRecord { return slices.Clone(l.folder().epochs) }
+
+// Floor is the EpochRecord.Floor of an epoch, 0 if it is not known.
+func (l *Lake) Floor(epoch uint64) uint64 {
+	for _, r := range l.folder().epochs {
+		if r.Epoch == epoch {
+			return r.Floor
+		}
+	}
+	return 0
+}
 
 // BeginEpoch records a new life of the stream; it is durable when this returns, before anything of it lands.
 // Recording the newest epoch again with the same stream changes nothing.

@@ -23,8 +23,9 @@ type ScanOptions struct {
 	After Mark
 	// KeepGoing goes on with the next file where one cannot be read; the faults are then what Scan returns.
 	KeepGoing bool
-	// Columns are those to read; none: all. A file that lacks one of them cannot be read.
-	Columns []string
+	// Columns are those to read; none: all. A file that lacks one of them cannot be read. Optional are read beside them
+	// where the file has them.
+	Columns, Optional []string
 	// BatchRows is how many rows are handed over at once; 0 is 8,192.
 	BatchRows int64
 }
@@ -140,7 +141,7 @@ func readParquet(ctx context.Context, disk FS, name string, opts ScanOptions, fn
 	if err != nil {
 		return err
 	}
-	columns, err := columnsOf(parquetFile, opts.Columns)
+	columns, err := columnsOf(parquetFile, opts.Columns, opts.Optional)
 	if err != nil {
 		return err
 	}
@@ -160,7 +161,10 @@ func readParquet(ctx context.Context, disk FS, name string, opts ScanOptions, fn
 }
 
 // columnsOf finds the columns by name; nil stands for all.
-func columnsOf(f *file.Reader, names []string) ([]int, error) {
+func columnsOf(f *file.Reader, names, optional []string) ([]int, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
 	var columns []int
 	for _, name := range names {
 		at := f.MetaData().Schema.ColumnIndexByName(name)
@@ -168,6 +172,11 @@ func columnsOf(f *file.Reader, names []string) ([]int, error) {
 			return nil, fmt.Errorf("it has no column %s", name)
 		}
 		columns = append(columns, at)
+	}
+	for _, name := range optional {
+		if at := f.MetaData().Schema.ColumnIndexByName(name); at >= 0 {
+			columns = append(columns, at)
+		}
 	}
 	return columns, nil
 }

@@ -44,6 +44,10 @@ func lakeColumns() []column[LakeRow] {
 			return nullMoment{V: moment(at), Valid: at != 0}
 		}),
 		varcharOrNull("findings", func(r *LakeRow) nullText { return findingsJSON(r.Change.GetFindings()) }),
+		bigintOrNull("below", func(r *LakeRow) nullInt {
+			ends := r.Change.GetOperation() == proto.Operation_OPERATION_SNAPSHOT_END
+			return nullInt{V: int64(r.Change.GetBelow()), Valid: ends}
+		}),
 		integer("change_version", func(r *LakeRow) int32 { return int32(r.Change.GetVersion()) }),
 		blobOrNull("doc_raw", func(r *LakeRow) []byte {
 			if doc := r.Change.GetDocument(); len(doc) > 0 {
@@ -64,7 +68,7 @@ func ofRow(c column[row]) column[LakeRow] {
 
 const operationPrefix = "OPERATION_"
 
-// operationName is insert, update, replace, delete, snapshot or drop; a number for one that this release does not know.
+// operationName is insert, update, replace, delete, snapshot, drop, snapshot_end or gap; a number for one that this release does not know.
 func operationName(op proto.Operation) string {
 	name, ok := proto.Operation_name[int32(op)]
 	if !ok {

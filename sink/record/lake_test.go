@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"reflect"
+	"slices"
 	"testing"
 
 	"claude-analytics/internal/document"
@@ -25,12 +26,15 @@ func anyChange(t *rapid.T) *contract.Change {
 		Version:           rapid.Uint32Range(0, contract.Version).Draw(t, "version"),
 		Source:            rapid.SampledFrom([]string{"mongo", "host-1"}).Draw(t, "source"),
 		Id:                rapid.SampledFrom([]string{"0a0000000000000000000000", `"text"`, ""}).Draw(t, "id"),
-		Operation:         contract.Operation(rapid.Int32Range(0, 7).Draw(t, "operation")),
+		Operation:         contract.Operation(rapid.Int32Range(0, 9).Draw(t, "operation")),
 		Namespace:         rapid.SampledFrom([]string{"claude_logs.conversations", "folder", ""}).Draw(t, "namespace"),
 		ExtractedAtMicros: rapid.Int64Range(0, 4e15).Draw(t, "extracted"),
 		HappenedAtMicros:  rapid.Int64Range(0, 4e15).Draw(t, "happened"),
 		SourceOffset:      rapid.Int64Range(-1, 1<<40).Draw(t, "offset"),
 		RedactionVersion:  rapid.Uint32Range(0, 9).Draw(t, "redaction"),
+	}
+	if c.Operation == contract.Operation_OPERATION_SNAPSHOT_END {
+		c.Below = rapid.Uint64Range(0, 1<<63-1).Draw(t, "below")
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "findings") {
 		c.Findings = append(c.Findings, &contract.Finding{Rule: "aws", Path: rapid.String().Draw(t, "path"), Hash: "00ff"})
@@ -147,16 +151,47 @@ func TestChangeColumnsAreTheLakes(t *testing.T) {
 	defer batch.Release()
 	var columns []arrow.Array
 	var fields []arrow.Field
-	for _, name := range ChangeColumns() {
+	for _, name := range append(ChangeColumns(), OptionalColumns()...) {
 		at := batch.Schema().FieldIndices(name)
 		if len(at) != 1 {
 			t.Fatalf("%d columns %s", len(at), name)
 		}
 		columns, fields = append(columns, batch.Column(at[0])), append(fields, batch.Schema().Field(at[0]))
 	}
-	few := array.NewRecordBatch(arrow.NewSchema(fields, nil), columns, 0)
-	defer few.Release()
-	if _, err := OpenLake(few); err != nil {
-		t.Errorf("these columns are not enough: %v", err)
+	for _, n := range []int{len(fields), len(ChangeColumns())} {
+		few := array.NewRecordBatch(arrow.NewSchema(fields[:n], nil), columns[:n], 0)
+		defer few.Release()
+		if _, err := OpenLake(few); err != nil {
+			t.Errorf("these %d columns are not enough: %v", n, err)
+		}
+	}
+}
+
+// Files of older releases have no column below.
+func TestLakeWithoutBelow(t *testing.T) {
+	b := NewLake(memory.DefaultAllocator)
+	defer b.Release()
+	end := &contract.Change{Version: 1, Source: "mongo", Namespace: "db.c", Operation: contract.Operation_OPERATION_SNAPSHOT_END, Below: 7, SourceOffset: -1}
+	drop := &contract.Change{Version: 1, Source: "mongo", Namespace: "db.c", Operation: contract.Operation_OPERATION_DROP, SourceOffset: -1}
+	for i, c := range []*contract.Change{end, drop} {
+		row, _ := rowOf(t, c, 1, uint64(i+8))
+		b.Append(&LakeRow{Change: c, Row: &row})
+	}
+	batch := b.Build()
+	defer batch.Release()
+	at := batch.Schema().FieldIndices("below")[0]
+	if below := batch.Column(at); below.IsNull(0) || !below.IsNull(1) {
+		t.Errorf("below is %v", below)
+	}
+	fields := slices.Delete(slices.Clone(batch.Schema().Fields()), at, at+1)
+	columns := slices.Delete(slices.Clone(batch.Columns()), at, at+1)
+	older := array.NewRecordBatch(arrow.NewSchema(fields, nil), columns, batch.NumRows())
+	defer older.Release()
+	lake, err := OpenLake(older)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := lake.Change(1); err != nil || !proto.Equal(c, drop) {
+		t.Errorf("%v, %v", c, err)
 	}
 }

@@ -23,6 +23,9 @@ func ChangeColumns() []string {
 	}
 }
 
+// OptionalColumns are more of them, which files of older releases do not have.
+func OptionalColumns() []string { return []string{"below"} }
+
 // LakeBatch reads changes back from a record batch of the lake, whose columns may stand in any order and may have come
 // through Parquet or through DuckDB.
 type LakeBatch struct {
@@ -31,6 +34,7 @@ type LakeBatch struct {
 	id, source, operation, namespace, findings texts
 	document                                   binaries
 	offset, epoch, seq                         *array.Int64
+	below                                      *array.Int64 // nil: no such column
 	redaction, version                         *array.Int32
 	extracted, happened                        *array.Timestamp
 }
@@ -58,6 +62,9 @@ func OpenLake(batch arrow.RecordBatch) (*LakeBatch, error) {
 		find(batch, "redaction_version", &b.redaction), find(batch, "change_version", &b.version),
 		find(batch, "extracted_at", &b.extracted), find(batch, "happened_at", &b.happened),
 	)
+	if batch.Schema().HasField("below") {
+		err = errors.Join(err, find(batch, "below", &b.below))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -115,6 +122,9 @@ func (b *LakeBatch) Change(i int) (*proto.Change, error) {
 	}
 	if !b.offset.IsNull(i) {
 		c.SourceOffset = b.offset.Value(i)
+	}
+	if b.below != nil && !b.below.IsNull(i) {
+		c.Below = uint64(b.below.Value(i))
 	}
 	if !b.findings.IsNull(i) {
 		if c.Findings, err = findingsOf(b.findings.Value(i)); err != nil {
