@@ -73,8 +73,11 @@ func TestCollection(t *testing.T) {
 	coll := server.Database(t).Collection("conversations")
 	oid := bson.NewObjectID()
 	ids := []any{
-		"text", "quoted \" text", int32(7), int64(1 << 40), 1.5, oid, bson.D{{Key: "a", Value: 1}, {Key: "b", Value: "x"}},
-		time.UnixMilli(1700000000123), true, bson.Binary{Subtype: 4, Data: make([]byte, 16)}, bson.NewDecimal128(0x3040000000000000, 12345), nil,
+		"text", "quoted \" text", int32(7), int64(1 << 40), 1.5, oid,
+		bson.D{{Key: "a", Value: 1}, {Key: "b", Value: "x"}},
+		time.UnixMilli(1700000000123), true,
+		bson.Binary{Subtype: 4, Data: make([]byte, 16)},
+		bson.NewDecimal128(0x3040000000000000, 12345), nil,
 	}
 	for _, id := range ids {
 		insert(t, coll, bson.D{{Key: "_id", Value: id}, {Key: "type", Value: "user"}, {Key: "n", Value: 1}})
@@ -313,7 +316,6 @@ func TestOtherNamespace(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
-
 
 // TestLargeMongoDocuments: a document at MongoDB's limit, with its image before each change on record.
 func TestLargeMongoDocuments(t *testing.T) {

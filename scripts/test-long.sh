@@ -9,7 +9,7 @@ checks=${CHECKS:-1000}
 race="./proto ./internal/... ./ingest/... ./sink/... ./dashboard"
 if [ "${SHARE:-}" = 1 ]; then
   fuzztime=${FUZZTIME:-5s}
-  race="./proto ./internal/lockfile ./internal/config ./dashboard ./ingest/transcript"
+  race="./proto ./internal/lockfile ./internal/config ./dashboard ./ingest/transcript ./ingest/mongodb"
 fi
 step() { printf '\n--- %s (%s)\n' "$1" "$(date -u +%H:%M:%S)"; }
 

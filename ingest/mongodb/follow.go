@@ -22,8 +22,10 @@ type changeStream struct {
 // pipeline leaves out what is not used, so that it need not travel, and splits what would be over 16 MB all the same.
 func pipeline(split, document bool) mongo.Pipeline {
 	without := bson.D{
-		{Key: "updateDescription", Value: 0}, {Key: "fullDocumentBeforeChange", Value: 0},
-		{Key: "lsid", Value: 0}, {Key: "txnNumber", Value: 0},
+		{Key: "updateDescription", Value: 0},
+		{Key: "fullDocumentBeforeChange", Value: 0},
+		{Key: "lsid", Value: 0},
+		{Key: "txnNumber", Value: 0},
 	}
 	if !document {
 		without = append(without, bson.E{Key: "fullDocument", Value: 0})

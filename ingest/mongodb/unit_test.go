@@ -136,7 +136,8 @@ func FuzzEvent(f *testing.F) {
 func TestSplitEvents(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		fields := bson.D{
-			{Key: "operationType", Value: "update"}, {Key: "clusterTime", Value: bson.Timestamp{T: 7, I: 8}},
+			{Key: "operationType", Value: "update"},
+			{Key: "clusterTime", Value: bson.Timestamp{T: 7, I: 8}},
 			{Key: "ns", Value: bson.D{{Key: "db", Value: "d"}, {Key: "coll", Value: "c"}}},
 			{Key: "documentKey", Value: bson.D{{Key: "_id", Value: "x"}}},
 			{Key: "fullDocument", Value: bson.D{{Key: "_id", Value: "x"}, {Key: "text", Value: rapid.String().Draw(t, "text")}}},
