@@ -243,6 +243,50 @@ func TestCutReplies(t *testing.T) {
 	}
 }
 
+// TestRereadIsMadeAgain: cut off by an error, a second reading begins again.
+func TestRereadIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, 1)
+	s.write(60)
+	once(t, s.conn, s.cfg)
+	s.in.equal(s.coll)
+	documents := int64(len(s.in.docs))
+	s.set.Fail(scripted.Fault{Command: "getMore", Code: 96, Times: 2, When: func(cmd bson.Raw) bool {
+		_, err := cmd.LookupErr("maxTimeMS") // the change stream's have it
+		return err != nil
+	}})
+	s.cfg.Reread = &Reread{}
+	if got := once(t, s.conn, s.cfg); got.Documents < documents {
+		t.Errorf("%d documents were read again, of %d", got.Documents, documents)
+	}
+	s.in.equal(s.coll)
+}
+
+// TestSnapshotIsNotOlder: a snapshot that goes on reads nothing as it was before a change that is already published,
+// whichever member answers.
+func TestSnapshotIsNotOlder(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, 1)
+	once(t, s.conn, s.cfg)
+	s.write(20)
+	s.cfg.Backfill = true
+	once(t, s.conn, s.cfg)
+	s.in.equal(s.coll)
+	published := s.in.position.GetCollection().GetClusterTime()
+	finds := s.set.Commands("find")
+	last := finds[len(finds)-1]
+	for _, find := range finds {
+		if _, err := find.LookupErr("sort"); err == nil {
+			last = find
+		}
+	}
+	level, _ := last.Lookup("readConcern", "level").StringValueOK()
+	at, i, ok := last.Lookup("readConcern", "afterClusterTime").TimestampOK()
+	if level != "majority" || !ok || uint64(at)<<32|uint64(i) < published {
+		t.Errorf("the snapshot read with %s, %d is published", last.Lookup("readConcern"), published)
+	}
+}
+
 // TestHistoryShorterThanSnapshot: a history that is lost again and again before a snapshot is complete ends loudly.
 func TestHistoryShorterThanSnapshot(t *testing.T) {
 	t.Parallel()

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"sync/atomic"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -21,9 +20,6 @@ const tokenPosition = "token"
 type collectionSource struct {
 	cfg mongodb.Config
 	log zerolog.Logger
-	// again is set once the extra reading that was asked for is under way: a reset of the lane goes on with it from its
-	// position, or makes it again, but does not begin it twice.
-	begun atomic.Bool
 }
 
 // identify has nothing to settle: a collection's name is its own.
@@ -32,7 +28,6 @@ func (s *collectionSource) identify(*laneIdentity) error { return nil }
 func (s *collectionSource) open(from beginning) (reader, error) {
 	cfg := s.cfg
 	cfg.MaxMessage = from.maxMessage
-	cfg.Resnapshot = cfg.Resnapshot && !s.begun.Swap(true)
 	var position *proto.CollectionPosition
 	var token []byte
 	if p := from.positions[tokenPosition]; p != nil {

@@ -300,6 +300,19 @@ func TestReread(t *testing.T) {
 	in.equal(coll)
 }
 
+// TestRereadBegins: asking for a part of a collection that was never read leaves nothing of the rest out.
+func TestRereadBegins(t *testing.T) {
+	t.Parallel()
+	server := mongotest.Shared(t)
+	coll := server.Database(t).Collection("conversations")
+	insert(t, coll, records(0, 40)...)
+	conn := openStream(t)
+	cfg := followed(t, server.URI(), coll)
+	cfg.Reread = &Reread{Project: "no such project"}
+	once(t, conn, cfg)
+	newReplica(t, conn).equal(coll)
+}
+
 // TestOtherNamespace: a lane does not change what it follows without being told.
 func TestOtherNamespace(t *testing.T) {
 	t.Parallel()

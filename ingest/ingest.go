@@ -98,7 +98,9 @@ func New(cfg Config, conn *stream.Conn, log zerolog.Logger, reg prometheus.Regis
 	if cfg.Collection != nil {
 		collection := *cfg.Collection
 		collection.Lane, collection.Once = cfg.Lane, cfg.Once
-		collection.Resnapshot = collection.Resnapshot || cfg.Backfill
+		if cfg.Backfill {
+			collection.Resnapshot = mongodb.NewRequest(time.Now())
+		}
 		collection.Counters = new(mongodb.Counters)
 		if cfg.Reread != nil {
 			collection.Reread = cfg.Reread.Accepts

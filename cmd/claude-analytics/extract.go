@@ -137,6 +137,7 @@ func extract(ctx context.Context, e *env, cfg config.Loaded, log zerolog.Logger,
 // awaitSources waits until the running service has published what its sources held.
 func awaitSources(ctx context.Context, e *env, service *client) ([]ingest.Status, error) {
 	var last []ingest.Status
+	began := time.Now()
 	err := poll(ctx, 200*time.Millisecond, func(ctx context.Context) (bool, error) {
 		status, err := ask[statusReport](ctx, service, "status", struct{}{})
 		if err != nil {
@@ -150,7 +151,8 @@ func awaitSources(ctx context.Context, e *env, service *client) ([]ingest.Status
 			if lane.State == ingest.StateRetrying {
 				return false, fmt.Errorf("lane %s: %s", lane.Lane, lane.Detail)
 			}
-			if !lane.CaughtUp {
+			// A collection's lane says of which moment it is true.
+			if !lane.CaughtUp || lane.Collection != nil && lane.Collection.CaughtUpAt.Before(began) {
 				return false, nil
 			}
 		}

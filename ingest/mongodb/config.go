@@ -27,8 +27,8 @@ type Config struct {
 	MaxMessage int64
 	// Once ends Run when everything up to the moment of the start has been read.
 	Once bool
-	// Resnapshot reads the whole collection again, whatever the position says; with the changes in their turn.
-	Resnapshot bool
+	// Resnapshot asks for the whole collection to be read again, whatever the position says; nil: that is not asked for.
+	Resnapshot *Request
 	// Reread publishes those documents again that it accepts, once, after which the changes go on. nil: none.
 	Reread func(*proto.Change) bool
 	// PositionEvery is how often an idle collection's token is published; 0: 10 s.
@@ -37,6 +37,21 @@ type Config struct {
 	Turn time.Duration
 	// Counters outlive the tailer; nil: nobody wants to know.
 	Counters *Counters
+}
+
+// Request is a snapshot that was asked for. It outlives the tailer, so that a reset of the lane neither forgets it nor
+// begins it twice.
+type Request struct {
+	at       time.Time
+	finished atomic.Bool
+}
+
+// NewRequest asks for a snapshot that begins at or after a moment.
+func NewRequest(at time.Time) *Request { return &Request{at: at.UTC().Truncate(time.Microsecond)} }
+
+// open reports whether the snapshot is still to be begun.
+func (r *Request) open(at *place) bool {
+	return r != nil && !r.finished.Load() && (!at.snapshot || at.since.Before(r.at))
 }
 
 // Namespace is "database.collection".
@@ -53,6 +68,11 @@ const (
 	await = 500 * time.Millisecond
 	// selectionTimeout is how long to look for a server before that is told, unless the URI says otherwise.
 	selectionTimeout = 5 * time.Second
+	// How long to wait for the server's answer before that counts as a fault: to a question, to the opening of a stream or
+	// cursor, to a request for more.
+	askTimeout, openTimeout, replyTimeout = 30 * time.Second, 5 * time.Minute, 2 * time.Minute
+	// freshTarget is for how long it is known that everything was read.
+	freshTarget = 500 * time.Millisecond
 	// Pauses between attempts.
 	retryFirst, retryLongest = 100 * time.Millisecond, 30 * time.Second
 	// fatalTries is how often a change stream may break at the same token before its history counts as lost.

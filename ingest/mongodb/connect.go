@@ -57,21 +57,28 @@ func (t *Tailer) disconnect() {
 // hello is what a server says of itself.
 type hello struct {
 	SetName string   `bson:"setName"`
-	Message string   `bson:"msg"` // isdbgrid: a mongos
+	Ghost   bool     `bson:"isreplicaset"` // a member that is starting, or that rs.initiate() has not reached yet
+	Message string   `bson:"msg"`          // isdbgrid: a mongos
 	Hosts   []string `bson:"hosts"`
 }
 
 // examine sees that the server has change streams at all.
 func (t *Tailer) examine(ctx context.Context) error {
+	ctx, cancel := patient(ctx, askTimeout)
+	defer cancel()
 	admin, any := t.client.Database("admin"), options.RunCmd().SetReadPreference(readpref.Nearest())
 	var who hello
 	if err := admin.RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}, any).Decode(&who); err != nil {
 		if fault := t.otherSet(ctx); fault != nil {
 			return fault
 		}
-		return fmt.Errorf("reach MongoDB: %w", err)
+		return fmt.Errorf("reach MongoDB: %w", unanswered(ctx, err))
 	}
-	if who.SetName == "" && who.Message != "isdbgrid" {
+	if who.Ghost {
+		return errors.New("reach MongoDB: the replica set is starting, or was not initiated: rs.initiate()")
+	}
+	t.sharded = who.Message == "isdbgrid"
+	if who.SetName == "" && !t.sharded {
 		return &SetupError{Problem: "the MongoDB server is a standalone, and only replica sets have change streams", Remedy: standaloneRemedy}
 	}
 	var build struct {
@@ -106,6 +113,7 @@ func (t *Tailer) otherSet(ctx context.Context) error {
 	if err != nil || uri.ReplicaSet == "" || ctx.Err() != nil {
 		return nil //nolint:nilerr // nothing to find out
 	}
+	var fault error
 	for _, host := range uri.Hosts {
 		opts := options.Client().ApplyURI(t.cfg.URI).SetHosts([]string{host}).SetDirect(true).SetServerSelectionTimeout(selectionTimeout)
 		opts.ReplicaSet = nil
@@ -116,18 +124,20 @@ func (t *Tailer) otherSet(ctx context.Context) error {
 		var who hello
 		err = client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Decode(&who)
 		_ = client.Disconnect(ctx)
-		if err != nil {
+		if err != nil || who.Ghost {
 			continue
 		}
 		switch {
+		case who.SetName == uri.ReplicaSet:
+			return nil // it is there, and only has no primary now
 		case who.SetName == "" && who.Message != "isdbgrid":
-			return &SetupError{Problem: fmt.Sprintf("the MongoDB server %s is a standalone, not a member of replica set %q", host, uri.ReplicaSet), Remedy: standaloneRemedy}
-		case who.SetName != uri.ReplicaSet:
-			return &SetupError{
+			fault = &SetupError{Problem: fmt.Sprintf("the MongoDB server %s is a standalone, not a member of replica set %q", host, uri.ReplicaSet), Remedy: standaloneRemedy}
+		default:
+			fault = &SetupError{
 				Problem: fmt.Sprintf("the MongoDB server %s is a member of replica set %q, not of %q", host, who.SetName, uri.ReplicaSet),
 				Remedy:  fmt.Sprintf("set replicaSet=%s in MONGO_URI", strings.TrimSpace(who.SetName)),
 			}
 		}
 	}
-	return nil
+	return fault
 }

@@ -16,12 +16,16 @@ import (
 // item is what was read: an event, a document of a snapshot, or neither: a mark that only moves the place.
 type item struct {
 	event event
-	// document is one that a snapshot or a second reading found.
+	// document is one that a snapshot or a second reading found; again says that it was the second reading, which takes
+	// only what Config.Reread accepts.
 	document bson.Raw
+	again    bool
 	// fault is why an event could not be understood.
 	fault error
 	// mark is a change that the tailer itself has to say: a snapshot's end, a gap.
 	mark *proto.Change
+	// begins says that this is the beginning of a snapshot, which waits until it is durable.
+	begins bool
 	// after is the place behind it.
 	after place
 }
@@ -46,7 +50,7 @@ var quiet = map[string]bool{
 
 // entry makes an item publishable. What cannot be is a dead letter; now is when it is published.
 func (c *encoder) entry(it *item, now time.Time) entry {
-	out := entry{after: it.after}
+	out := entry{after: it.after, begins: it.begins, ends: it.mark.GetOperation() == proto.Operation_OPERATION_SNAPSHOT_END}
 	var change *proto.Change
 	var err error
 	switch {
@@ -80,7 +84,7 @@ func (c *encoder) entry(it *item, now time.Time) entry {
 	if change.Namespace == "" {
 		change.Namespace = c.namespace
 	}
-	if it.document != nil && c.accept != nil && !c.accept(change) {
+	if it.again && !c.accept(change) {
 		return out
 	}
 	c.count(change)

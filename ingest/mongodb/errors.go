@@ -100,6 +100,14 @@ func react(err error) (reaction, int32) {
 		return tryFew, 0
 	}
 	code := codeOf(err)
+	var reading *streamError
+	switch inStream := errors.As(err, &reading); {
+	case code == codeInvalidResumeToken && inStream:
+		// The driver resumed by itself, in a way that does not go on behind an invalidate.
+		return tryFew, code
+	case code == codeTooLarge && !inStream:
+		return tryAgain, code
+	}
 	switch code {
 	case codeHistoryLost, codeInvalidResumeToken, codeTokenNotUsable, codeMalformedToken:
 		return historyLost, code

@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 )
 
 // changeStream is the open change stream and the session that it shares with the snapshot's reads. The session is causally
@@ -39,6 +40,8 @@ func pipeline(split, document bool) mongo.Pipeline {
 
 // open opens the change stream where the place says, or now.
 func (t *Tailer) open(ctx context.Context) (*changeStream, error) {
+	ctx, cancel := patient(ctx, openTimeout)
+	defer cancel()
 	session, err := t.client.StartSession(options.Session().SetCausalConsistency(true))
 	if err != nil {
 		return nil, fmt.Errorf("start a session: %w", err)
@@ -68,7 +71,7 @@ func (t *Tailer) watch(ctx context.Context, document bool, length int32) (*mongo
 	}
 	cs, err := t.collection().Watch(ctx, pipeline(t.split && document, document), opts)
 	if err != nil {
-		return nil, fmt.Errorf("open the change stream: %w", err)
+		return nil, fmt.Errorf("open the change stream: %w", unanswered(ctx, err))
 	}
 	return cs, nil
 }
@@ -84,6 +87,8 @@ func (cs *changeStream) close() {
 // take reads one reply of the change stream and hands over what is in it; n is the number of changes. again tells that
 // the stream ended, as it does behind an invalidate, and is to be opened again.
 func (t *Tailer) take(ctx context.Context, cs *changeStream) (n int, again bool, err error) {
+	ctx, cancel := patient(ctx, replyTimeout)
+	defer cancel()
 	sctx := mongo.NewSessionContext(ctx, cs.session)
 	cs.SetBatchSize(cs.length)
 	t.waiting.Store(true)
@@ -91,7 +96,7 @@ func (t *Tailer) take(ctx context.Context, cs *changeStream) (n int, again bool,
 	t.waiting.Store(false)
 	if !ok {
 		if err := cs.Err(); err != nil {
-			return 0, false, fmt.Errorf("read the change stream: %w", err)
+			return 0, false, &streamError{fmt.Errorf("read the change stream: %w", unanswered(ctx, err))}
 		}
 		if token := cs.ResumeToken(); token != nil && !t.parts.pending() {
 			t.place.token = copied(token)
@@ -105,35 +110,59 @@ func (t *Tailer) take(ctx context.Context, cs *changeStream) (n int, again bool,
 		raw := copied(cs.Current)
 		bytes += len(raw)
 		n++
-		e, whole, err := t.parts.add(raw)
+		e, whole, perr := t.parts.add(raw)
 		if whole {
-			if e.of > 1 {
-				t.cfg.Counters.Split.Add(1)
+			if t.sharded && perr == nil && e.operation == "update" && e.document == nil {
+				// The server looked for it by the shard key that it had before; it may live on under another.
+				if e.document, err = t.lookUp(ctx, cs.session, e.id); err != nil {
+					break
+				}
 			}
-			if e.token != nil {
-				t.place.token = e.token
-			}
-			t.place.time = max(t.place.time, e.time)
-			if e.operation == "invalidate" || e.operation == "rename" && e.to == t.cfg.Namespace() {
-				// If another collection has the name now, what it held comes by no event.
-				t.place.begin(time.Now())
-				t.log.Info().Str("operation", e.operation).Msg("the collection was dropped or renamed, or another has its name: reading what is there now")
-			}
-			items = append(items, item{event: e, fault: err, after: t.place})
-		} else if err != nil {
-			return n, false, err
+			items = append(items, t.pass(e, perr))
+		} else if perr != nil {
+			err = perr
+			break
 		}
 		if cs.RemainingBatchLength() == 0 || !cs.TryNext(sctx) {
 			break
 		}
 	}
-	if err := cs.Err(); err != nil {
-		return n, false, fmt.Errorf("read the change stream: %w", err)
+	// What was passed is handed over whatever came behind it: the stream goes on behind it.
+	if herr := t.hand(ctx, items); herr != nil {
+		return n, false, herr
+	}
+	if err == nil {
+		err = cs.Err()
+	}
+	if err != nil {
+		return n, false, &streamError{fmt.Errorf("read the change stream: %w", err)}
 	}
 	cs.length = replyLength(bytes, n)
 	t.noteBehind(items)
-	return n, cs.ID() == 0, t.hand(ctx, items)
+	return n, cs.ID() == 0, nil
 }
+
+// pass moves the place behind an event, and makes an item of it.
+func (t *Tailer) pass(e event, fault error) item {
+	if e.of > 1 {
+		t.cfg.Counters.Split.Add(1)
+	}
+	if e.token != nil {
+		t.place.token = copied(e.token) // apart, so that a place does not keep the document alive
+	}
+	t.place.time = max(t.place.time, e.time)
+	if e.operation == "invalidate" || e.operation == "rename" && e.to == t.cfg.Namespace() {
+		// If another collection has the name now, what it held comes by no event.
+		t.place.begin(time.Now())
+		t.log.Info().Str("operation", e.operation).Msg("the collection was dropped or renamed, or another has its name: reading what is there now")
+	}
+	return item{event: e, fault: fault, after: t.place}
+}
+
+// streamError is an error of reading a change stream that was open: the stream may still be opened again where it was.
+type streamError struct{ error }
+
+func (e *streamError) Unwrap() error { return e.error }
 
 // replyLength is how many documents of the size just seen make a reply of the size that is wanted.
 func replyLength(bytes, n int) int32 {
@@ -154,6 +183,7 @@ func (t *Tailer) noteBehind(items []item) {
 	}
 }
 
+// collection reads what a majority has: what may be rolled back is not there yet.
 func (t *Tailer) collection() *mongo.Collection {
-	return t.client.Database(t.cfg.Database).Collection(t.cfg.Collection)
+	return t.client.Database(t.cfg.Database).Collection(t.cfg.Collection, options.Collection().SetReadConcern(readconcern.Majority()))
 }

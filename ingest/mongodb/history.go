@@ -2,13 +2,13 @@ package mongodb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
-	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 
 	"claude-analytics/proto"
 )
@@ -17,11 +17,14 @@ import (
 func (t *Tailer) lost(reason string, code int32, cause error) error {
 	t.cfg.Counters.HistoryLost.Add(1)
 	action := t.cfg.HistoryLost
-	if t.cfg.Resnapshot {
+	if t.cfg.Resnapshot != nil && !t.cfg.Resnapshot.finished.Load() {
 		action = HistoryResnapshot // that is what was asked for
 	}
 	from := wall(t.place.time)
-	if t.losses++; t.losses > maxLosses {
+	if action == HistoryResnapshot {
+		t.losses++
+	}
+	if t.losses > maxLosses {
 		action = HistoryFail
 		cause = fmt.Errorf("%w, %d times before a snapshot was complete: the server's oplog is too short for it", cause, t.losses)
 	}
@@ -55,6 +58,9 @@ func (t *Tailer) tellGap(ctx context.Context) error {
 	return nil
 }
 
+// maxEmpty is how many replies may be empty before an event that must be there is no longer waited for.
+const maxEmpty = 20
+
 // fetchApart reads the one event that is too large to come with its document, without it, and then the document.
 func (t *Tailer) fetchApart(ctx context.Context) error {
 	session, err := t.client.StartSession(options.Session().SetCausalConsistency(true))
@@ -68,32 +74,38 @@ func (t *Tailer) fetchApart(ctx context.Context) error {
 		return err
 	}
 	defer cs.Close(context.WithoutCancel(ctx)) //nolint:errcheck // one event was read, or its error is told
-	for !cs.TryNext(sctx) {
+	for empty := 0; !cs.TryNext(sctx); empty++ {
 		if err := cs.Err(); err != nil {
 			return fmt.Errorf("read a large change without its document: %w", err)
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if empty == maxEmpty || cs.ID() == 0 || ctx.Err() != nil {
+			return fmt.Errorf("%w: the change that was too large does not come again", errEvent)
 		}
 	}
 	e, err := parseEvent(copied(cs.Current))
+	if e.token == nil {
+		return err
+	}
 	if err == nil && e.id.Type != 0 && e.operation != "delete" {
-		coll := t.client.Database(t.cfg.Database).Collection(t.cfg.Collection, options.Collection().SetReadConcern(readconcern.Majority()))
-		doc, ferr := coll.FindOne(sctx, bson.D{{Key: "_id", Value: e.id}}).Raw()
-		switch {
-		case ferr == nil:
-			e.document = copied(doc)
-		case ferr != mongo.ErrNoDocuments: //nolint:errorlint // the driver returns it bare
-			return fmt.Errorf("fetch the document of a large change: %w", ferr)
+		if e.document, err = t.lookUp(ctx, session, e.id); err != nil {
+			return err
 		}
 		// Whatever it was, this is what the document is now; if it is gone, its delete follows.
 		e.operation = "update"
 	}
-	if e.token == nil {
-		return err
-	}
 	t.cfg.Counters.Narrow.Add(1)
-	t.place.token, t.place.time = e.token, max(t.place.time, e.time)
 	t.log.Info().Int("bytes", len(e.document)).Msg("a change too large for one reply was fetched apart")
-	return t.hand(ctx, []item{{event: e, fault: err, after: t.place}})
+	return t.hand(ctx, []item{t.pass(e, err)})
+}
+
+// lookUp is a document as it is now, not older than what the session has seen; nil if there is none.
+func (t *Tailer) lookUp(ctx context.Context, session *mongo.Session, id bson.RawValue) (bson.Raw, error) {
+	doc, err := t.collection().FindOne(mongo.NewSessionContext(ctx, session), bson.D{{Key: "_id", Value: id}}).Raw()
+	switch {
+	case err == nil:
+		return copied(doc), nil
+	case errors.Is(err, mongo.ErrNoDocuments):
+		return nil, nil
+	}
+	return nil, fmt.Errorf("look up the document of a change: %w", err)
 }

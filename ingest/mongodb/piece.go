@@ -20,6 +20,8 @@ type entry struct {
 	letter *proto.DeadLetter
 	size   int64 // bytes of the document
 	after  place
+	// begins and ends say that it is a snapshot's beginning, or its end.
+	begins, ends bool
 }
 
 // Len is the number of entries.

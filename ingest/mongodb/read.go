@@ -7,9 +7,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 
 	"claude-analytics/proto"
@@ -30,13 +27,8 @@ func (t *Tailer) read(ctx context.Context) error {
 		if err == nil || ctx.Err() != nil {
 			return nil
 		}
-		if errors.Is(err, errReopen) {
+		if errors.Is(err, errReopen) && !bytes.Equal(before, t.place.token) {
 			t.log.Info().Msg("the change stream ended with the collection, opening it behind that")
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-time.After(retryFirst): // a server that ends it at once must not be asked without a pause
-			}
 			continue
 		}
 		what, code := react(err)
@@ -100,6 +92,8 @@ func (t *Tailer) live(ctx context.Context, ok func()) error {
 	}
 	defer cs.close()
 	defer t.dropCursor(ctx)
+	t.target, t.empty = 0, 0
+	t.stats.notCaughtUp()
 	if t.place.token == nil {
 		t.firstToken(cs)
 	}
@@ -168,7 +162,11 @@ func (t *Tailer) idle(ctx context.Context, n int) error {
 		return nil
 	}
 	t.empty++
-	t.stats.set(func(s *Stats) { s.Behind = 0 })
+	behind := time.Duration(0)
+	if known := tokenTime(t.place.token); known != 0 && known < t.target {
+		behind = wall(t.target).Sub(wall(known)) // it still looks for changes among those of others
+	}
+	t.stats.set(func(s *Stats) { s.Behind = behind })
 	if time.Since(t.told) < t.cfg.PositionEvery || t.place.snapshot && t.place.began == 0 {
 		return nil
 	}
@@ -186,32 +184,32 @@ func (t *Tailer) firstToken(cs *changeStream) {
 	}
 }
 
-// reached finds out whether everything that was there when it first asked has been read.
+// reached finds out whether everything that was there when it last asked has been read.
 func (t *Tailer) reached(ctx context.Context, cs *changeStream) error {
-	if t.target == 0 || t.ended {
+	if t.target == 0 || t.ended || t.stats.readAll() && time.Since(t.asked) > freshTarget {
 		t.ended = false
-		if err := t.client.Database("admin").RunCommand(mongo.NewSessionContext(ctx, cs.session), bson.D{{Key: "ping", Value: 1}},
-			options.RunCmd().SetReadPreference(readpref.PrimaryPreferred())).Err(); err != nil {
+		asked := time.Now()
+		if err := t.toPresent(ctx, cs.session, readpref.PrimaryPreferred()); err != nil {
 			return err
 		}
 		if at := cs.session.OperationTime(); at != nil {
-			t.target, t.empty = clusterTime(at.T, at.I), 0
+			t.target, t.empty, t.asked = clusterTime(at.T, at.I), 0, asked
 		}
 	}
-	// Where the token does not tell the time, a reply without a change says that there was none left.
-	drained := tokenTime(t.place.token) == 0 && t.empty > 0
-	if t.place.time < t.target && !drained {
+	// An event of the target's own time may have companions of the same transaction behind it; a reply without an event
+	// tells how far the server has looked, or, where the token does not tell the time, that there was none left.
+	known := tokenTime(t.place.token)
+	if t.place.time <= t.target && !(t.empty > 0 && (known == 0 || known >= t.target)) {
 		return nil
 	}
 	if !t.reread {
-		t.reread = true
 		if err := t.readAgain(ctx, cs); err != nil {
 			return err
 		}
-		t.target = 0
+		t.reread, t.target = true, 0
 		return nil
 	}
-	t.stats.caughtUp()
+	t.stats.caughtUp(t.asked)
 	return nil
 }
 
@@ -230,3 +228,25 @@ func (t *Tailer) enter(phase string) {
 		s.Phase, s.Fault, s.FaultCode, s.Since, s.Attempts = phase, "", 0, time.Time{}, 0
 	})
 }
+
+// patient is a context that ends after a while. Unlike a deadline it does not make the driver try again and again, unseen,
+// until then.
+func patient(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(timeout, func() { cancel(errNoAnswer) })
+	return ctx, func() {
+		timer.Stop()
+		cancel(nil)
+	}
+}
+
+// unanswered is err, or, if it only says that a patient context has ended, why that was.
+func unanswered(ctx context.Context, err error) error {
+	if err != nil && errors.Is(context.Cause(ctx), errNoAnswer) {
+		return errNoAnswer
+	}
+	return err
+}
+
+// errNoAnswer is a server that does not answer, and does not say why.
+var errNoAnswer = errors.New("MongoDB does not answer")

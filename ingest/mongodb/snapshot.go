@@ -1,6 +1,7 @@
 package mongodb
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -8,7 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
-	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 
 	"claude-analytics/proto"
 )
@@ -23,11 +24,7 @@ type snapshotCursor struct {
 
 // start makes the beginning of a snapshot durable, and learns where in the stream that is.
 func (t *Tailer) start(ctx context.Context) error {
-	select {
-	case <-t.began:
-	default:
-	}
-	if err := t.say(ctx, nil); err != nil {
+	if err := t.hand(ctx, []item{{begins: true, after: t.place}}); err != nil {
 		return err
 	}
 	select {
@@ -47,7 +44,7 @@ func (t *Tailer) takeTurn(ctx context.Context, cs *changeStream) error {
 		}
 	}
 	if t.snapshot == nil {
-		t.estimate(ctx)
+		go t.estimate(ctx, t.client) // some servers count one by one
 		if t.place.documents > 0 {
 			t.log.Debug().Int64("documents", t.place.documents).Msg("snapshot goes on behind the last document")
 		}
@@ -72,7 +69,7 @@ func (t *Tailer) takeTurn(ctx context.Context, cs *changeStream) error {
 		items := make([]item, len(documents))
 		for i, doc := range documents {
 			id := doc.Lookup("_id")
-			t.place.last = id
+			t.place.last = bson.RawValue{Type: id.Type, Value: bytes.Clone(id.Value)}
 			t.place.documents++
 			items[i] = item{document: doc, after: t.place}
 		}
@@ -106,32 +103,50 @@ func (t *Tailer) find(ctx context.Context, cs *changeStream, last bson.RawValue)
 		// A plain $gt would see ids of the same type only.
 		filter = bson.D{{Key: "$expr", Value: bson.D{{Key: "$gt", Value: bson.A{"$_id", bson.D{{Key: "$literal", Value: last}}}}}}}
 	}
-	order := bson.D{{Key: "_id", Value: 1}}
-	// Majority: what may be rolled back is not there yet. The session adds: not before what the stream has shown.
-	coll := t.client.Database(t.cfg.Database).Collection(t.cfg.Collection, options.Collection().SetReadConcern(readconcern.Majority()))
-	began := time.Now()
-	cursor, err := coll.Find(mongo.NewSessionContext(ctx, cs.session), filter, options.Find().SetSort(order).SetHint(order).SetBatchSize(firstReply))
-	if err != nil {
+	// A session knows only what it has seen, and what was published before may be newer: it is made to know the present.
+	if err := t.toPresent(ctx, cs.session, readpref.Primary()); err != nil {
 		return nil, err
+	}
+	ctx, cancel := patient(ctx, openTimeout)
+	defer cancel()
+	order := bson.D{{Key: "_id", Value: 1}}
+	began := time.Now()
+	cursor, err := t.collection().Find(mongo.NewSessionContext(ctx, cs.session), filter, options.Find().SetSort(order).SetHint(order).SetBatchSize(firstReply))
+	if err != nil {
+		return nil, unanswered(ctx, err)
 	}
 	return &snapshotCursor{Cursor: cursor, cost: time.Since(began)}, nil
 }
 
+// toPresent lets the session see a server's present, so that no read of it is older.
+func (t *Tailer) toPresent(ctx context.Context, session *mongo.Session, of *readpref.ReadPref) error {
+	ctx, cancel := patient(ctx, askTimeout)
+	defer cancel()
+	err := t.client.Database("admin").RunCommand(mongo.NewSessionContext(ctx, session), bson.D{{Key: "ping", Value: 1}},
+		options.RunCmd().SetReadPreference(of)).Err()
+	if err != nil {
+		return fmt.Errorf("ask MongoDB for its time: %w", unanswered(ctx, err))
+	}
+	return nil
+}
+
 // next is one reply's documents, none at the end. They are copies.
 func (c *snapshotCursor) next(ctx context.Context, cs *changeStream) ([]bson.Raw, error) {
+	ctx, cancel := patient(ctx, replyTimeout)
+	defer cancel()
 	if !c.Next(mongo.NewSessionContext(ctx, cs.session)) {
-		return nil, c.Err()
+		return nil, unanswered(ctx, c.Err())
 	}
 	documents := make([]bson.Raw, 0, c.RemainingBatchLength()+1)
-	bytes := 0
+	size := 0
 	for {
 		documents = append(documents, copied(c.Current))
-		bytes += len(c.Current)
+		size += len(c.Current)
 		if c.RemainingBatchLength() == 0 || !c.Next(ctx) {
 			break
 		}
 	}
-	c.SetBatchSize(replyLength(bytes, len(documents)))
+	c.SetBatchSize(replyLength(size, len(documents)))
 	return documents, c.Err()
 }
 
@@ -147,10 +162,10 @@ func (t *Tailer) dropCursor(ctx context.Context) {
 }
 
 // estimate is about how many documents there are, for those who wait.
-func (t *Tailer) estimate(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+func (t *Tailer) estimate(ctx context.Context, client *mongo.Client) {
+	ctx, cancel := patient(ctx, askTimeout)
 	defer cancel()
-	total, err := t.collection().EstimatedDocumentCount(ctx)
+	total, err := client.Database(t.cfg.Database).Collection(t.cfg.Collection).EstimatedDocumentCount(ctx)
 	if err != nil {
 		return
 	}
@@ -175,7 +190,7 @@ func (t *Tailer) readAgain(ctx context.Context, cs *changeStream) error {
 		}
 		items := make([]item, len(documents))
 		for i, doc := range documents {
-			items[i] = item{document: doc, after: t.place}
+			items[i] = item{document: doc, again: true, after: t.place}
 		}
 		if err := t.hand(ctx, items); err != nil {
 			return err

@@ -34,7 +34,9 @@ type Stats struct {
 	Published time.Time     `json:"published,omitzero"`
 	Behind    time.Duration `json:"-"`
 	// CaughtUp is true once everything that was there at the start has been read and published.
-	CaughtUp bool `json:"caught_up"`
+	// CaughtUpAt is the moment of which that is known: everything that was there then has been read.
+	CaughtUp   bool      `json:"caught_up"`
+	CaughtUpAt time.Time `json:"caught_up_at,omitzero"`
 }
 
 // stats is Stats under a lock.
@@ -50,11 +52,18 @@ func (s *stats) set(change func(*Stats)) {
 	change(&s.now)
 }
 
-// caughtUp notes that what was there at the start has been read.
-func (s *stats) caughtUp() {
+// caughtUp notes that what was there at a moment has been read.
+func (s *stats) caughtUp(at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.read = true
+	s.read, s.now.CaughtUpAt = true, at.UTC()
+}
+
+// notCaughtUp notes that it is not known how much there is to read.
+func (s *stats) notCaughtUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.read = false
 }
 
 // Stats tells how things stand.

@@ -36,9 +36,11 @@ type Tailer struct {
 	place    place
 	client   *mongo.Client
 	split    bool // the server can split events
+	sharded  bool // it is a sharded cluster
 	parts    assembler
 	snapshot *snapshotCursor
 	ended    bool       // a snapshot ended in this life, so that another look at the target is due
+	asked    time.Time  // when the target was asked for
 	target   uint64     // cluster time up to which everything has to be read before the tailer is caught up; 0: not known
 	empty    int        // replies without a change since the target is known
 	told     time.Time  // when the place was last handed over
@@ -82,9 +84,7 @@ func New(cfg Config, position *proto.CollectionPosition, token []byte, lost stri
 		if err := t.lost(proto.GapStreamLost, 0, fmt.Errorf("%w: %s", errNoPosition, lost)); err != nil {
 			return nil, err
 		}
-	case position == nil:
-		t.place.begin(time.Now())
-	case cfg.Resnapshot:
+	case position == nil || cfg.Resnapshot.open(&t.place):
 		t.place.begin(time.Now())
 	}
 	return t, nil
@@ -165,14 +165,14 @@ func (t *Tailer) convert(ctx context.Context) error {
 func (t *Tailer) durable(p *Piece, seq uint64) {
 	t.room.Release(p.weight)
 	t.onTheWay.Add(-int64(len(p.entries)))
-	last := &p.entries[len(p.entries)-1].after
-	if last.snapshot && last.began == 0 {
-		select {
-		case t.began <- seq:
-		default:
-		}
+	last := &p.entries[len(p.entries)-1]
+	if last.begins {
+		t.began <- seq // there is room: one beginning is waited for at a time
 	}
-	at := last.time
+	if last.ends && t.cfg.Resnapshot != nil {
+		t.cfg.Resnapshot.finished.Store(true)
+	}
+	at := last.after.time
 	t.stats.set(func(s *Stats) { s.Published = wall(at) })
 }
 
