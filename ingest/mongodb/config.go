@@ -64,8 +64,10 @@ const (
 	replyBytes = 4 << 20
 	// firstReply and largestReply bound the number of documents in a reply; the first ones are of unknown size.
 	firstReply, largestReply = 32, 2000
-	// await is how long the server waits for a change before it says that there is none.
-	await = 500 * time.Millisecond
+	// await is how long the server waits for a change before it says that there is none; awaitOnce where nobody follows.
+	await, awaitOnce = 500 * time.Millisecond, 50 * time.Millisecond
+	// estimateAfter is from when on a snapshot is long enough for somebody to ask how long it still takes.
+	estimateAfter = 5 * time.Second
 	// selectionTimeout is how long to look for a server before that is told, unless the URI says otherwise.
 	selectionTimeout = 5 * time.Second
 	// How long to wait for the server's answer before that counts as a fault: to a question, to the opening of a stream or

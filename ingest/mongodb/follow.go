@@ -20,18 +20,15 @@ type changeStream struct {
 	length int32
 }
 
-// pipeline leaves out what is not used, so that it need not travel, and splits what would be over 16 MB all the same.
+// pipeline splits what would be over 16 MB. Nothing else is done to events: taking out of them what is not used would
+// save little on the way, and costs a server more than reading them. Only one that is too large with its document is read
+// without it.
 func pipeline(split, document bool) mongo.Pipeline {
-	without := bson.D{
-		{Key: "updateDescription", Value: 0},
-		{Key: "fullDocumentBeforeChange", Value: 0},
-		{Key: "lsid", Value: 0},
-		{Key: "txnNumber", Value: 0},
-	}
+	stages := mongo.Pipeline{}
 	if !document {
-		without = append(without, bson.E{Key: "fullDocument", Value: 0})
+		without := bson.D{{Key: "fullDocument", Value: 0}, {Key: "updateDescription", Value: 0}, {Key: "fullDocumentBeforeChange", Value: 0}}
+		stages = append(stages, bson.D{{Key: "$project", Value: without}})
 	}
-	stages := mongo.Pipeline{{{Key: "$project", Value: without}}}
 	if split {
 		stages = append(stages, bson.D{{Key: "$changeStreamSplitLargeEvent", Value: bson.D{}}})
 	}
@@ -56,8 +53,16 @@ func (t *Tailer) open(ctx context.Context) (*changeStream, error) {
 	return &changeStream{ChangeStream: cs, session: session, length: firstReply}, nil
 }
 
+// await is how long the server waits for a change before it says that there is none.
+func (t *Tailer) await() time.Duration {
+	if t.cfg.Once {
+		return awaitOnce
+	}
+	return await
+}
+
 func (t *Tailer) watch(ctx context.Context, document bool, length int32) (*mongo.ChangeStream, error) {
-	opts := options.ChangeStream().SetMaxAwaitTime(await).SetBatchSize(length)
+	opts := options.ChangeStream().SetMaxAwaitTime(t.await()).SetBatchSize(length)
 	if document {
 		opts.SetFullDocument(options.UpdateLookup)
 	}

@@ -44,7 +44,6 @@ func (t *Tailer) takeTurn(ctx context.Context, cs *changeStream) error {
 		}
 	}
 	if t.snapshot == nil {
-		go t.estimate(ctx, t.client) // some servers count one by one
 		if t.place.documents > 0 {
 			t.log.Debug().Int64("documents", t.place.documents).Msg("snapshot goes on behind the last document")
 		}
@@ -54,9 +53,16 @@ func (t *Tailer) takeTurn(ctx context.Context, cs *changeStream) error {
 		}
 		t.snapshot = cursor
 	}
+	if t.since.IsZero() {
+		t.since = time.Now()
+	}
 	// Where opening the cursor is dear, turns are long.
 	deadline := time.Now().Add(max(t.cfg.Turn, 10*t.snapshot.cost))
 	for time.Now().Before(deadline) {
+		if !t.estimated && time.Since(t.since) > estimateAfter {
+			t.estimated = true
+			go t.estimate(ctx, t.client) // some servers count one by one
+		}
 		documents, err := t.snapshot.next(ctx, cs)
 		if err != nil {
 			t.dropCursor(ctx)
@@ -87,7 +93,7 @@ func (t *Tailer) finish(ctx context.Context) error {
 	fence := &proto.Change{Operation: proto.Operation_OPERATION_SNAPSHOT_END, Below: t.place.began}
 	documents, took := t.place.documents, time.Since(t.place.since)
 	t.place.end()
-	t.ended, t.losses = true, 0
+	t.ended, t.losses, t.estimated, t.since = true, 0, false, time.Time{}
 	if err := t.say(ctx, fence); err != nil {
 		return err
 	}

@@ -33,21 +33,23 @@ type Tailer struct {
 	stats    stats
 
 	// What follows belongs to the reading goroutine.
-	place    place
-	client   *mongo.Client
-	split    bool // the server can split events
-	sharded  bool // it is a sharded cluster
-	parts    assembler
-	snapshot *snapshotCursor
-	ended    bool       // a snapshot ended in this life, so that another look at the target is due
-	asked    time.Time  // when the target was asked for
-	target   uint64     // cluster time up to which everything has to be read before the tailer is caught up; 0: not known
-	empty    int        // replies without a change since the target is known
-	told     time.Time  // when the place was last handed over
-	fatal    int        // times that the stream broke at the same token
-	losses   int        // times that the history was lost since a snapshot was complete
-	gap      *proto.Gap // to be told
-	reread   bool       // what Config.Reread accepts has been read again
+	place     place
+	client    *mongo.Client
+	split     bool // the server can split events
+	sharded   bool // it is a sharded cluster
+	parts     assembler
+	snapshot  *snapshotCursor
+	ended     bool       // a snapshot ended in this life, so that another look at the target is due
+	estimated bool       // how many documents there are was asked for
+	since     time.Time  // when this snapshot began to be read by this process
+	asked     time.Time  // when the target was asked for
+	target    uint64     // cluster time up to which everything has to be read before the tailer is caught up; 0: not known
+	empty     int        // replies without a change since the target is known
+	told      time.Time  // when the place was last handed over
+	fatal     int        // times that the stream broke at the same token
+	losses    int        // times that the history was lost since a snapshot was complete
+	gap       *proto.Gap // to be told
+	reread    bool       // what Config.Reread accepts has been read again
 }
 
 // New returns a tailer that goes on from a position (nil: from the beginning) with its resume token. lost is why there
