@@ -22,6 +22,10 @@ PKG ?= ./...
 T   ?= .
 # Real transcripts to run on besides generated ones; what is absent is skipped with a line that says so.
 export TRANSCRIPTS ?= ../shared/transcripts/projects
+# The batch platform to measure beside, and at which sizes.
+export PEER_BATCH ?= ../shared/peers/batch
+PEER_SIZES ?= 100000,500000
+ONLY       ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -90,8 +94,13 @@ $(TOOLS)/bin/golangci-lint:
 	@cd / && GOFLAGS= GOBIN=$(TOOLS)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 
 .PHONY: bench
-bench: build ## measure: table on the screen, JSON in bench/out
-	@go run ./bench -out bench/out
+bench: build $(VENV)/done ## measure: table on the screen, JSON in bench/out (ONLY=mongo,sizes: these cases)
+	@go run ./bench -out bench/out -only "$(ONLY)"
+
+.PHONY: bench-peers
+bench-peers: build $(VENV)/done ## measure beside the batch platform of PEER_BATCH (PEER_SIZES=100000: smaller)
+	@scripts/peer-venv.sh
+	@go run ./bench -out bench/out -only peers -peer-sizes "$(PEER_SIZES)"
 
 # ---- running with Compose ---------------------------------------------------------------------------------------
 

@@ -112,8 +112,13 @@ func (b *bench) follow(ctx context.Context, name, corpus string) (client *stream
 	if err != nil {
 		return nil, nil, err
 	}
-	cmd := exec.Command(b.binary, "up", "--transcripts", corpus, "--data-dir", data, "--source", "bench")
-	cmd.Env = append(os.Environ(), "LOG_LEVEL=warn", "HTTP_ADDR=127.0.0.1:0")
+	return b.serve(ctx, nil, data, "--transcripts", corpus, "--source", "bench")
+}
+
+// serve starts the program's service and connects to it.
+func (b *bench) serve(ctx context.Context, env []string, data string, args ...string) (client *stream.Client, stop func(), err error) {
+	cmd := exec.Command(b.binary, append([]string{"up", "--data-dir", data}, args...)...)
+	cmd.Env = b.environ("up", env)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		return nil, nil, err

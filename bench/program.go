@@ -26,9 +26,24 @@ type usage struct {
 
 // program runs the program to its end.
 func (b *bench) program(ctx context.Context, args ...string) (usage, error) {
+	return b.programWith(ctx, nil, args...)
+}
+
+// environ is the environment of a run of the program.
+func (b *bench) environ(command string, env []string) []string {
+	all := append(os.Environ(), "LOG_LEVEL=warn", "HTTP_ADDR=127.0.0.1:0")
+	if b.profiles != "" {
+		b.runs++
+		all = append(all, profileVariable+"="+filepath.Join(b.profiles, fmt.Sprintf("%02d-%s", b.runs, command)))
+	}
+	return append(all, env...)
+}
+
+// programWith is program with further environment variables.
+func (b *bench) programWith(ctx context.Context, env []string, args ...string) (usage, error) {
 	cmd := exec.CommandContext(ctx, b.binary, args...)
 	cmd.Dir = b.dir
-	cmd.Env = append(os.Environ(), "LOG_LEVEL=warn", "HTTP_ADDR=127.0.0.1:0")
+	cmd.Env = b.environ(args[0], env)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	began := time.Now()
@@ -67,11 +82,15 @@ func (b *bench) fresh(name string) (string, error) {
 	return dir, os.RemoveAll(dir)
 }
 
-// rates adds docs/s, MB/s and memory of a run over the whole corpus.
+// rates adds docs/s, MB/s and memory of a run over the whole corpus; ratesOf of one over something else.
 func (b *bench) rates(name string, u usage, docsGoal, memoryGoal string) {
+	b.ratesOf(name, u, b.report.Objects, b.report.Bytes, docsGoal, memoryGoal)
+}
+
+func (b *bench) ratesOf(name string, u usage, documents, bytes int64, docsGoal, memoryGoal string) {
 	seconds := u.wall.Seconds()
-	b.add(name+": docs", float64(b.report.Objects)/seconds, "docs/s", docsGoal)
-	b.add(name+": bytes", float64(b.report.Bytes)/1e6/seconds, "MB/s", "")
+	b.add(name+": docs", float64(documents)/seconds, "docs/s", docsGoal)
+	b.add(name+": bytes", float64(bytes)/1e6/seconds, "MB/s", "")
 	b.add(name+": wall", seconds, "s", "")
 	b.add(name+": cpu", u.cpu.Seconds(), "s", "")
 	b.add(name+": peak memory", float64(u.memory)/(1<<20), "MiB", memoryGoal)

@@ -101,10 +101,12 @@ type publisher struct {
 	letter func(context.Context, proto.DeadLetter) error
 	pieces <-chan piece
 	// quiet reports that no piece is about to come, so that waiting for more is vain.
-	quiet  func() bool
-	writer string
-	linger time.Duration
-	limit  int64
+	quiet func() bool
+	// backlog reports that much is still to come, so that a batch had better be full.
+	backlog func() bool
+	writer  string
+	linger  time.Duration
+	limit   int64
 	// published is told what became durable.
 	published func(*batch, uint64, time.Duration)
 
@@ -138,7 +140,7 @@ func (p *publisher) collect(ctx context.Context, b *batch) bool {
 	if p.piece == nil && !p.receive(ctx, nil) {
 		return false
 	}
-	due := time.Now().Add(p.linger)
+	began := time.Now()
 	for {
 		p.next = p.take(b)
 		if p.piece != nil {
@@ -155,7 +157,11 @@ func (p *publisher) collect(ctx context.Context, b *batch) bool {
 		}
 		// A short look at a time, since nobody tells when it has become quiet.
 		for p.piece == nil {
-			left := time.Until(due)
+			linger := p.linger
+			if p.backlog() {
+				linger = max(linger, backlogLinger)
+			}
+			left := time.Until(began.Add(linger))
 			if left <= 0 || p.quiet() {
 				return ctx.Err() == nil
 			}

@@ -67,6 +67,7 @@ func (r *collectionReader) run(ctx context.Context) error {
 
 func (r *collectionReader) pieces() <-chan piece { return r.out }
 func (r *collectionReader) quiet() bool          { return r.tailer.Quiet() }
+func (r *collectionReader) backlog() bool        { return r.tailer.Backlog() }
 func (r *collectionReader) caughtUp() bool       { return r.tailer.Stats().CaughtUp }
 
 // see adds what the tailer sees.

@@ -129,6 +129,7 @@ func (r *folderReader) run(ctx context.Context) error {
 
 func (r *folderReader) pieces() <-chan piece { return r.out }
 func (r *folderReader) quiet() bool          { return r.follower.Quiet() }
+func (r *folderReader) backlog() bool        { return false }
 func (r *folderReader) caughtUp() bool       { return r.follower.Stats().CaughtUp }
 func (r *folderReader) see(s *Status)        { s.seeFolders(r.follower.Stats()) }
 

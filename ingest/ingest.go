@@ -20,7 +20,9 @@ import (
 )
 
 const (
-	defaultLinger      = 20 * time.Millisecond
+	defaultLinger = 20 * time.Millisecond
+	// backlogLinger is how long a batch may wait while there is much to read: each batch has a fixed price.
+	backlogLinger      = 250 * time.Millisecond
 	defaultBatchBytes  = 8 << 20
 	defaultMaxDocument = 31 << 20
 	// reserve is what a change takes beside its document, at most, bytes.
@@ -186,7 +188,7 @@ func (i *Ingest) follow(ctx context.Context, lane *stream.Lane, writer string) e
 		return err
 	}
 	publisher := &publisher{
-		lane: lane, letter: i.letter, pieces: reader.pieces(), quiet: reader.quiet,
+		lane: lane, letter: i.letter, pieces: reader.pieces(), quiet: reader.quiet, backlog: reader.backlog,
 		writer: writer, linger: i.cfg.Linger, limit: i.cfg.BatchBytes,
 		published: func(b *batch, seq uint64, took time.Duration) {
 			i.published(b, seq, took)

@@ -30,6 +30,8 @@ type reader interface {
 	pieces() <-chan piece
 	// quiet reports that no piece is about to come, so that waiting for more is vain.
 	quiet() bool
+	// backlog reports that there is much to read yet, so that large batches matter more than early ones.
+	backlog() bool
 	caughtUp() bool
 	// see adds what the reader sees to a status.
 	see(*Status)

@@ -103,6 +103,7 @@ func (t *Tailer) take(ctx context.Context, cs *changeStream) (n int, again bool,
 		if err := cs.Err(); err != nil {
 			return 0, false, &streamError{fmt.Errorf("read the change stream: %w", unanswered(ctx, err))}
 		}
+		t.backlog.Store(false)
 		if token := cs.ResumeToken(); token != nil && !t.parts.pending() {
 			t.place.token = copied(token)
 			t.place.time = max(t.place.time, tokenTime(token))
@@ -132,6 +133,7 @@ func (t *Tailer) take(ctx context.Context, cs *changeStream) (n int, again bool,
 			break
 		}
 	}
+	t.backlog.Store(n >= manyEvents)
 	// What was passed is handed over whatever came behind it: the stream goes on behind it.
 	if herr := t.hand(ctx, items); herr != nil {
 		return n, false, herr

@@ -79,6 +79,7 @@ func (t *Tailer) takeTurn(ctx context.Context, cs *changeStream) error {
 			t.place.documents++
 			items[i] = item{document: doc, after: t.place}
 		}
+		t.backlog.Store(true)
 		if err := t.hand(ctx, items); err != nil {
 			return err
 		}
@@ -93,6 +94,7 @@ func (t *Tailer) finish(ctx context.Context) error {
 	fence := &proto.Change{Operation: proto.Operation_OPERATION_SNAPSHOT_END, Below: t.place.began}
 	documents, took := t.place.documents, time.Since(t.place.since)
 	t.place.end()
+	t.backlog.Store(false)
 	t.ended, t.losses, t.estimated, t.since = true, 0, false, time.Time{}
 	if err := t.say(ctx, fence); err != nil {
 		return err

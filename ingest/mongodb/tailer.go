@@ -30,6 +30,7 @@ type Tailer struct {
 	waiting  atomic.Bool  // for the server to say something new
 	onTheWay atomic.Int64 // items read and not yet durable
 	encoding atomic.Int64 // items read and not yet in a piece
+	backlog  atomic.Bool  // the last reply held so much that more is likely to come
 	stats    stats
 
 	// What follows belongs to the reading goroutine.
@@ -96,7 +97,12 @@ func New(cfg Config, position *proto.CollectionPosition, token []byte, lost stri
 func (t *Tailer) Pieces() <-chan *Piece { return t.pieces }
 
 // Quiet reports whether no piece is about to come.
-func (t *Tailer) Quiet() bool { return t.waiting.Load() && t.encoding.Load() == 0 }
+func (t *Tailer) Quiet() bool {
+	return t.waiting.Load() && t.encoding.Load() == 0 && !t.backlog.Load()
+}
+
+// Backlog reports whether there is much to read yet: then large batches matter more than early ones.
+func (t *Tailer) Backlog() bool { return t.backlog.Load() }
 
 // Run reads until ctx ends, then it returns nil; with Config.Once it returns nil when everything has been read. It
 // returns a *HistoryLostError or a *SetupError for what trying again does not mend; everything else it tries again.
