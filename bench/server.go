@@ -125,7 +125,8 @@ func (b *bench) fill(ctx context.Context, c collection, args ...string) error {
 // stored is the number of documents and their bytes.
 func (c collection) stored(ctx context.Context) (documents, bytes int64, err error) {
 	cursor, err := c.Aggregate(ctx, mongo.Pipeline{{{Key: "$group", Value: bson.D{
-		{Key: "_id", Value: nil}, {Key: "n", Value: bson.D{{Key: "$sum", Value: 1}}},
+		{Key: "_id", Value: nil},
+		{Key: "n", Value: bson.D{{Key: "$sum", Value: 1}}},
 		{Key: "bytes", Value: bson.D{{Key: "$sum", Value: bson.D{{Key: "$bsonSize", Value: "$$ROOT"}}}}},
 	}}}})
 	if err != nil {

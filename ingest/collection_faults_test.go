@@ -116,8 +116,8 @@ func TestServerCodes(t *testing.T) {
 		{280, "getMore", nil, 1, goesOn, "trying again"},
 		{280, "getMore", nil, 0, isLost, "HISTORY_LOST"},
 		{136, "getMore", nil, 1, goesOn, "trying again"},
-		{10334, "getMore", nil, 1, goesOn, "fetched apart"},
-		{40324, "aggregate", nil, 1, goesOn, "cannot split"},
+		{10334, "getMore", nil, 1, goesOn, "the server splits"},
+		{10334, "getMore", nil, 2, goesOn, "fetched apart"},
 		{13, "aggregate", nil, 0, refused, "changeStream"},
 		{18, "hello", nil, 0, refused, "authSource"},
 		{166, "aggregate", nil, 0, refused, "view"},
@@ -182,6 +182,28 @@ func TestServerCodes(t *testing.T) {
 				t.Errorf("dead letters: %v", got)
 			}
 		})
+	}
+}
+
+// TestCannotSplit: a server that is asked to split and does not know how.
+func TestCannotSplit(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, 1)
+	once(t, s.conn, s.cfg)
+	s.set.Fail(scripted.Fault{Command: "getMore", Code: 10334, Times: 1})
+	s.set.Fail(scripted.Fault{Command: "aggregate", Code: 40324, When: func(cmd bson.Raw) bool {
+		return strings.Contains(cmd.Lookup("pipeline").String(), "$changeStreamSplitLargeEvent")
+	}})
+	s.write(15)
+	r := s.start()
+	s.in.equal(s.coll)
+	s.set.Fail(scripted.Fault{Command: "getMore", Code: 10334, Times: 1})
+	s.write(15)
+	s.in.equal(s.coll)
+	for _, words := range []string{"the server splits", "cannot split", "fetched apart"} {
+		if !strings.Contains(r.logs.String(), words) {
+			t.Errorf("the log does not say %q", words)
+		}
 	}
 }
 

@@ -353,6 +353,8 @@ func TestLargeMongoDocuments(t *testing.T) {
 	r := start(t, conn, followed(t, server.URI(), coll))
 	in := newReplica(t, conn)
 	in.equal(coll)
+	// From here on the server splits what is too large.
+	server.FailCommand(t, mongotest.FailPoint{Commands: []string{"getMore"}, Times: 1, Code: 10334, Labels: []string{}})
 	insert(t, coll, large("after", 'b'))
 	must[*mongo.UpdateResult](t)(coll.ReplaceOne(ctx, bson.D{{Key: "_id", Value: "before"}}, large("before", 'c')))
 	must[*mongo.UpdateResult](t)(coll.UpdateByID(ctx, "after", bson.D{{Key: "$set", Value: bson.D{{Key: "type", Value: "none"}}}}))

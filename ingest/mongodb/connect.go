@@ -88,9 +88,9 @@ func (t *Tailer) examine(ctx context.Context) error {
 	if err := admin.RunCommand(ctx, bson.D{{Key: "buildInfo", Value: 1}}, any).Decode(&build); err != nil {
 		return fmt.Errorf("ask MongoDB for its version: %w", err)
 	}
-	if t.split && older(build.Numbers, 6, 0, 9) {
+	if t.canSplit && older(build.Numbers, 6, 0, 9) {
 		t.log.Warn().Str("version", build.Version).Msg("MongoDB before 6.0.9 cannot split large changes; those over 16 MB are fetched apart")
-		t.split = false
+		t.canSplit, t.split = false, false
 	}
 	t.stats.set(func(s *Stats) { s.Server, s.Set = build.Version, who.SetName })
 	return nil

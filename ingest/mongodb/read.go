@@ -49,12 +49,18 @@ func (t *Tailer) read(ctx context.Context) error {
 			}
 			continue
 		case withoutSplit:
-			if t.split {
-				t.split = false
+			if t.canSplit {
+				t.canSplit, t.split = false, false
 				t.log.Warn().Err(err).Msg("the server cannot split large changes; those over 16 MB are fetched apart")
 				continue
 			}
 		case fetchApart:
+			if t.canSplit && !t.split {
+				// Looking at the size of every event costs the server a quarter of its work, so it begins when it is needed.
+				t.split = true
+				t.log.Info().Msg("a change is too large for one reply: from now on the server splits such")
+				continue
+			}
 			if err = t.fetchApart(ctx); err == nil {
 				continue
 			}

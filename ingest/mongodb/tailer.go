@@ -36,7 +36,8 @@ type Tailer struct {
 	// What follows belongs to the reading goroutine.
 	place     place
 	client    *mongo.Client
-	split     bool // the server can split events
+	canSplit  bool // the server can split events
+	split     bool // it does, since one was too large
 	sharded   bool // it is a sharded cluster
 	parts     assembler
 	snapshot  *snapshotCursor
@@ -78,7 +79,7 @@ func New(cfg Config, position *proto.CollectionPosition, token []byte, lost stri
 	t := &Tailer{
 		cfg: cfg, log: log.With().Str("namespace", cfg.Namespace()).Logger(), place: at,
 		items: make(chan []item, 1), pieces: make(chan *Piece, 16), room: semaphore.NewWeighted(window),
-		began: make(chan uint64, 1), split: true, reread: cfg.Reread == nil,
+		began: make(chan uint64, 1), canSplit: true, reread: cfg.Reread == nil,
 		encode: encoder{lane: cfg.Lane, namespace: cfg.Namespace(), maxMessage: cfg.MaxMessage, counters: cfg.Counters, accept: cfg.Reread},
 	}
 	t.stats.set(func(s *Stats) { s.Namespace, s.Phase = cfg.Namespace(), PhaseConnecting })
