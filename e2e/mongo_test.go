@@ -46,9 +46,14 @@ func newWriters(t testing.TB, coll *mongo.Collection) *writers {
 func (w *writers) document(id bson.ObjectID, n int) bson.D {
 	session := fmt.Sprintf("5b7c1d2e-0000-4000-8000-%012d", n%500)
 	return bson.D{
-		{Key: "_id", Value: id}, {Key: "type", Value: "user"}, {Key: "uuid", Value: id.Hex()}, {Key: "sessionId", Value: session},
-		{Key: "projectId", Value: fmt.Sprintf("-home-p%d", n%7)}, {Key: "timestamp", Value: time.Now().UTC().Format("2006-01-02T15:04:05.000Z")},
-		{Key: "ingestedAt", Value: time.Now()}, {Key: "n", Value: n},
+		{Key: "_id", Value: id},
+		{Key: "type", Value: "user"},
+		{Key: "uuid", Value: id.Hex()},
+		{Key: "sessionId", Value: session},
+		{Key: "projectId", Value: fmt.Sprintf("-home-p%d", n%7)},
+		{Key: "timestamp", Value: time.Now().UTC().Format("2006-01-02T15:04:05.000Z")},
+		{Key: "ingestedAt", Value: time.Now()},
+		{Key: "n", Value: n},
 		{Key: "message", Value: bson.D{{Key: "role", Value: "user"}, {Key: "content", Value: fmt.Sprintf("please look at %d %s", n, strings.Repeat("again ", n%40))}}},
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/sync/errgroup"
 
 	"claude-analytics/ingest/mongodb"
 	"claude-analytics/proto"
@@ -52,17 +51,7 @@ type collectionReader struct {
 }
 
 func (r *collectionReader) run(ctx context.Context) error {
-	defer close(r.out)
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return r.tailer.Run(ctx) })
-	for p := range r.tailer.Pieces() {
-		select {
-		case r.out <- p:
-		case <-ctx.Done():
-			return g.Wait()
-		}
-	}
-	return g.Wait()
+	return pump(ctx, r.tailer.Run, r.tailer.Pieces(), r.out, func(p *mongodb.Piece) piece { return p })
 }
 
 func (r *collectionReader) pieces() <-chan piece { return r.out }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/sync/errgroup"
 
 	"claude-analytics/ingest/transcript"
 	"claude-analytics/internal/stream"
@@ -109,22 +108,16 @@ type folderReader struct {
 }
 
 func (r *folderReader) run(ctx context.Context) error {
-	defer close(r.out)
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return r.follower.Run(ctx) })
-	for slice := range r.follower.Slices() {
-		var p piece = slicePiece{slice}
-		if r.reread != nil {
-			subject := slice.PositionSubject()
-			p = rereadPiece{slicePiece{slice}, r.reread, r.published[subject[strings.LastIndexByte(subject, '.')+1:]]}
-		}
-		select {
-		case r.out <- p:
-		case <-ctx.Done():
-			return g.Wait()
-		}
+	return pump(ctx, r.follower.Run, r.follower.Slices(), r.out, r.piece)
+}
+
+// piece is a slice; of what is read again only the part that was asked for.
+func (r *folderReader) piece(slice *transcript.Slice) piece {
+	if r.reread == nil {
+		return slicePiece{slice}
 	}
-	return g.Wait()
+	subject := slice.PositionSubject()
+	return rereadPiece{slicePiece{slice}, r.reread, r.published[subject[strings.LastIndexByte(subject, '.')+1:]]}
 }
 
 func (r *folderReader) pieces() <-chan piece { return r.out }

@@ -3,6 +3,8 @@ package ingest
 import (
 	"context"
 
+	"golang.org/x/sync/errgroup"
+
 	"claude-analytics/internal/stream"
 	"claude-analytics/proto"
 )
@@ -53,4 +55,19 @@ type source interface {
 	open(beginning) (reader, error)
 	// see adds what is known without a reader.
 	see(*Status)
+}
+
+// pump runs a source's own reader, and passes on what it hands over as pieces. It closes out when it returns.
+func pump[T any](ctx context.Context, run func(context.Context) error, in <-chan T, out chan<- piece, as func(T) piece) error {
+	defer close(out)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return run(ctx) })
+	for read := range in {
+		select {
+		case out <- as(read):
+		case <-ctx.Done():
+			return g.Wait()
+		}
+	}
+	return g.Wait()
 }

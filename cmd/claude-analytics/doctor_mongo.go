@@ -48,7 +48,7 @@ func checkCollection(ctx context.Context, cfg mongodb.Config) finding {
 	if probe.Window > 0 {
 		detail += fmt.Sprintf(", its history reaches back %s", probe.Window)
 		if probe.Window < shortWindow {
-			detail += fmt.Sprintf(" (a source that stops for longer has to read everything again; %s and more are usual)", shortWindow)
+			detail += " so far: a source that stops for longer than the server keeps it has to read everything again"
 		}
 	}
 	return finding{Check: name, OK: true, Detail: detail}

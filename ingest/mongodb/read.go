@@ -205,7 +205,9 @@ func (t *Tailer) reached(ctx context.Context, cs *changeStream) error {
 	// An event of the target's own time may have companions of the same transaction behind it; a reply without an event
 	// tells how far the server has looked, or, where the token does not tell the time, that there was none left.
 	known := tokenTime(t.place.token)
-	if t.place.time <= t.target && !(t.empty > 0 && (known == 0 || known >= t.target)) {
+	passed := t.place.time > t.target
+	looked := t.empty > 0 && (known == 0 || known >= t.target)
+	if !passed && !looked {
 		return nil
 	}
 	if !t.reread {

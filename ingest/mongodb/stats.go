@@ -71,6 +71,9 @@ func (t *Tailer) Stats() Stats {
 	t.stats.mu.Lock()
 	defer t.stats.mu.Unlock()
 	now := t.stats.now
+	if now.Phase == PhaseRetrying {
+		now.Behind = time.Since(now.Since) // what happens now is not seen
+	}
 	now.CaughtUp = t.stats.read && now.Phase == PhaseFollowing && t.onTheWay.Load() == 0
 	return now
 }
