@@ -234,6 +234,8 @@ func TestStreamRecreated(t *testing.T) {
 	r := start(t, client, Config{Folders: d.folders(), Identity: NewIdentity(filepath.Join(t.TempDir(), "source.json"))})
 	before := watchStream(t, server)
 	before.expect(numbers(1, 20)...)
+	// Not before the writer has heard that they are stored: only then has its lane begun.
+	eventually(t, "published", func() bool { return r.Status().Documents == 20 })
 	if err := server.Close(testContext(t)); err != nil {
 		t.Fatal(err)
 	}
