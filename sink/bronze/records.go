@@ -6,6 +6,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/compute"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"claude-analytics/internal/warehouse"
@@ -16,16 +17,30 @@ import (
 func insert(ctx context.Context, tx *warehouse.Tx, table string, record arrow.RecordBatch, keys []uint64, keep []bool) error {
 	keyed := withKeys(record, keys)
 	defer keyed.Release()
-	parts := []arrow.RecordBatch{keyed}
 	if keep != nil {
-		parts = runs(keyed, keep)
-		defer func() {
-			for _, part := range parts {
-				part.Release()
-			}
-		}()
+		whole, err := kept(ctx, keyed, keep)
+		if err != nil {
+			return err
+		}
+		defer whole.Release()
+		keyed = whole
 	}
-	return hand(keyed.Schema(), parts, func(reader array.RecordReader) error { return tx.InsertArrow(ctx, table, reader) })
+	return hand(keyed.Schema(), []arrow.RecordBatch{keyed}, func(reader array.RecordReader) error { return tx.InsertArrow(ctx, table, reader) })
+}
+
+// kept is a record of the rows that are to be kept, in one piece: each piece that DuckDB is given, however short, takes
+// the room of a full one until the transaction ends, which for a batch full of updates is more than there is.
+func kept(ctx context.Context, record arrow.RecordBatch, keep []bool) (arrow.RecordBatch, error) {
+	builder := array.NewBooleanBuilder(memory.DefaultAllocator)
+	defer builder.Release()
+	builder.AppendValues(keep, nil)
+	mask := builder.NewBooleanArray()
+	defer mask.Release()
+	whole, err := compute.FilterRecordBatch(ctx, record, mask, compute.DefaultFilterOptions())
+	if err != nil {
+		return nil, fmt.Errorf("take out the rows that are superseded: %w", err)
+	}
+	return whole, nil
 }
 
 // withKeys returns the record with the column _key beside its own.
@@ -38,23 +53,6 @@ func withKeys(record arrow.RecordBatch, keys []uint64) arrow.RecordBatch {
 	fields := append(append([]arrow.Field{}, record.Schema().Fields()...), arrow.Field{Name: "_key", Type: column.DataType()})
 	arrays := append(append([]arrow.Array{}, record.Columns()...), column)
 	return array.NewRecordBatch(arrow.NewSchema(fields, nil), arrays, record.NumRows())
-}
-
-// runs cuts the record into its stretches of rows that are kept, without copying.
-func runs(record arrow.RecordBatch, keep []bool) (parts []arrow.RecordBatch) {
-	for from := 0; from < len(keep); {
-		if !keep[from] {
-			from++
-			continue
-		}
-		to := from + 1
-		for to < len(keep) && keep[to] {
-			to++
-		}
-		parts = append(parts, record.NewSlice(int64(from), int64(to)))
-		from = to
-	}
-	return parts
 }
 
 // build makes a record of n rows; fill appends one row to the fields' builders.
