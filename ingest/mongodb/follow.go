@@ -92,16 +92,17 @@ func (cs *changeStream) close() {
 // take reads one reply of the change stream and hands over what is in it; n is the number of changes. again tells that
 // the stream ended, as it does behind an invalidate, and is to be opened again.
 func (t *Tailer) take(ctx context.Context, cs *changeStream) (n int, again bool, err error) {
-	ctx, cancel := patient(ctx, replyTimeout)
+	// The server's patience only: what was read is handed over however long the stream takes to have room for it.
+	asking, cancel := patient(ctx, t.patience)
 	defer cancel()
-	sctx := mongo.NewSessionContext(ctx, cs.session)
+	sctx := mongo.NewSessionContext(asking, cs.session)
 	cs.SetBatchSize(cs.length)
 	t.waiting.Store(true)
 	ok := cs.TryNext(sctx)
 	t.waiting.Store(false)
 	if !ok {
 		if err := cs.Err(); err != nil {
-			return 0, false, &streamError{fmt.Errorf("read the change stream: %w", unanswered(ctx, err))}
+			return 0, false, &streamError{fmt.Errorf("read the change stream: %w", unanswered(asking, err))}
 		}
 		t.backlog.Store(false)
 		if token := cs.ResumeToken(); token != nil && !t.parts.pending() {
@@ -120,7 +121,7 @@ func (t *Tailer) take(ctx context.Context, cs *changeStream) (n int, again bool,
 		if whole {
 			if t.sharded && perr == nil && e.operation == "update" && e.document == nil {
 				// The server looked for it by the shard key that it had before; it may live on under another.
-				if e.document, err = t.lookUp(ctx, cs.session, e.id); err != nil {
+				if e.document, err = t.lookUp(asking, cs.session, e.id); err != nil {
 					break
 				}
 			}

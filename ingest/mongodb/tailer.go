@@ -33,6 +33,9 @@ type Tailer struct {
 	backlog  atomic.Bool  // the last reply held so much that more is likely to come
 	stats    stats
 
+	// patience is how long a reply of the change stream may take: replyTimeout.
+	patience time.Duration
+
 	// What follows belongs to the reading goroutine.
 	place     place
 	client    *mongo.Client
@@ -79,7 +82,7 @@ func New(cfg Config, position *proto.CollectionPosition, token []byte, lost stri
 	t := &Tailer{
 		cfg: cfg, log: log.With().Str("namespace", cfg.Namespace()).Logger(), place: at,
 		items: make(chan []item, 1), pieces: make(chan *Piece, 16), room: semaphore.NewWeighted(window),
-		began: make(chan uint64, 1), canSplit: true, reread: cfg.Reread == nil,
+		began: make(chan uint64, 1), canSplit: true, patience: replyTimeout, reread: cfg.Reread == nil,
 		encode: encoder{lane: cfg.Lane, namespace: cfg.Namespace(), maxMessage: cfg.MaxMessage, counters: cfg.Counters, accept: cfg.Reread},
 	}
 	t.stats.set(func(s *Stats) { s.Namespace, s.Phase = cfg.Namespace(), PhaseConnecting })
