@@ -12,9 +12,6 @@ import (
 // Collection is a MongoDB collection to follow; Lane, MaxMessage, Once and Counters are the lane's to fill.
 type Collection = mongodb.Config
 
-// tokenPosition is the last token of the subject of a collection's position.
-const tokenPosition = "token"
-
 // collectionSource reads a MongoDB collection.
 type collectionSource struct {
 	cfg mongodb.Config
@@ -29,7 +26,7 @@ func (s *collectionSource) open(from beginning) (reader, error) {
 	cfg.MaxMessage = from.maxMessage
 	var position *proto.CollectionPosition
 	var token []byte
-	if p := from.positions[tokenPosition]; p != nil {
+	if p := from.positions[mongodb.PositionName]; p != nil {
 		position, token = p.GetCollection(), p.GetResumeToken()
 	}
 	tailer, err := mongodb.New(cfg, position, token, from.lost, s.log)

@@ -17,11 +17,9 @@ const (
 // schedule decides when to refresh. It knows nothing of models, so that its timing can be tested alone.
 type schedule struct {
 	debounce, maxWait, behindWait, interval time.Duration
-	// backlogged is before when no refresh starts while there is a backlog.
-	backlogged time.Time
-	behind     func() bool
-	cron       cron.Schedule // nil: none
-	zone       *time.Location
+	behind                                  func() bool
+	cron                                    cron.Schedule // nil: none
+	zone                                    *time.Location
 
 	// refresh is told whether everything is to be rebuilt; more says that a part of the backlog is left.
 	refresh func(ctx context.Context, reason Reason, full bool) (more bool, err error)
@@ -75,16 +73,12 @@ func (m *Modeler) note(pending bool, nextFull time.Time) {
 	m.status.Pending, m.status.NextFull = pending, nextFull
 }
 
-// backlogPause is how many times as long as the last refresh took the next one waits while there is a backlog.
-const backlogPause = 4
-
 // run is the loop. The state is the times of the changes not yet taken up, and when the next refresh may start at all.
 func (s *schedule) run(ctx context.Context, applied <-chan struct{}) {
 	now := time.Now()
 	first, last := now, now // of the changes; what changed while the process was down counts
 	reason, full := ReasonStart, false
 	var notBefore, nextTimer, nextCron time.Time
-	s.backlogged = time.Time{}
 	var backoff time.Duration
 	pending := true
 	if s.cron != nil {
@@ -139,8 +133,6 @@ func (s *schedule) run(ctx context.Context, applied <-chan struct{}) {
 		notBefore = time.Time{}
 		if took := now.Sub(began); took > s.maxWait {
 			notBefore = now.Add(took)
-			// While much is still to come, a refresh now is work that will be done again, and the sink waits for it.
-			s.backlogged = now.Add(backlogPause * took)
 		}
 		pending = more
 		if more {
@@ -157,9 +149,6 @@ func (s *schedule) due(first, last, notBefore time.Time) time.Time {
 	}
 	if s.behind != nil && s.behind() {
 		due = first.Add(s.behindWait)
-		if due.Before(s.backlogged) {
-			due = s.backlogged
-		}
 	}
 	if due.Before(notBefore) {
 		due = notBefore

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	command "go.mongodb.org/mongo-driver/v2/event"
@@ -56,10 +55,9 @@ func (t *Tailer) disconnect() {
 
 // hello is what a server says of itself.
 type hello struct {
-	SetName string   `bson:"setName"`
-	Ghost   bool     `bson:"isreplicaset"` // a member that is starting, or that rs.initiate() has not reached yet
-	Message string   `bson:"msg"`          // isdbgrid: a mongos
-	Hosts   []string `bson:"hosts"`
+	SetName string `bson:"setName"`
+	Ghost   bool   `bson:"isreplicaset"` // a member that is starting, or that rs.initiate() has not reached yet
+	Message string `bson:"msg"`          // isdbgrid: a mongos
 }
 
 // examine sees that the server has change streams at all.
@@ -135,7 +133,7 @@ func (t *Tailer) otherSet(ctx context.Context) error {
 		default:
 			fault = &SetupError{
 				Problem: fmt.Sprintf("the MongoDB server %s is a member of replica set %q, not of %q", host, who.SetName, uri.ReplicaSet),
-				Remedy:  fmt.Sprintf("set replicaSet=%s in MONGO_URI", strings.TrimSpace(who.SetName)),
+				Remedy:  fmt.Sprintf("set replicaSet=%s in MONGO_URI", who.SetName),
 			}
 		}
 	}

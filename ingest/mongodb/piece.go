@@ -5,6 +5,9 @@ import (
 	"claude-analytics/proto"
 )
 
+// PositionName is the last token of the subject of a collection's position.
+const PositionName = "token"
+
 // Piece is a run of changes of the collection, in its order, ready to be published.
 type Piece struct {
 	namespace string

@@ -151,7 +151,7 @@ func (t *Tailer) say(ctx context.Context, mark *proto.Change) error {
 func (t *Tailer) convert(ctx context.Context) error {
 	for items := range t.items {
 		piece := &Piece{
-			namespace: t.cfg.Namespace(), subject: proto.PositionSubject(t.cfg.Lane, "token"),
+			namespace: t.cfg.Namespace(), subject: proto.PositionSubject(t.cfg.Lane, PositionName),
 			entries: make([]entry, len(items)), done: t.durable,
 		}
 		now := time.Now()
