@@ -193,6 +193,9 @@ func (r *lakeRow) fill(it *item) {
 }
 
 func (f *filler) run(ctx context.Context, scan func(func(lake.Chunk) error) ([]lake.Fault, error)) (faults []lake.Fault, err error) {
+	pace := pace{db: f.threads, log: f.log}
+	pace.set(ctx, true)
+	defer pace.set(context.WithoutCancel(ctx), false)
 	g, ctx := errgroup.WithContext(ctx)
 	read, converted := make(chan cargo), make(chan cargo)
 	g.Go(func() (err error) {

@@ -92,6 +92,7 @@ type Sink struct {
 	lake    *lake.Lake
 	bronze  *bronze.Bronze
 	metrics *metrics
+	threads threads
 
 	startup, landed, warehouse progress
 	applied                    chan Applied
@@ -123,6 +124,7 @@ func New(cfg Config, conn *stream.Conn, db *warehouse.DB, log zerolog.Logger, re
 		cfg: cfg, conn: conn, log: log,
 		lake:    lake.New(lake.Config{Dir: cfg.Dir, FS: cfg.LakeFS}, log),
 		bronze:  bronze.New(bronze.Config{KeepDeleted: cfg.KeepDeleted}, db, log),
+		threads: db,
 		applied: make(chan Applied, 1),
 		flushes: make(chan chan error),
 		state:   StateStopped,
