@@ -20,6 +20,7 @@ type prebuilt struct {
 	nodes    map[*project.Node]bool
 	batch    int64 // newest batch when the building began: what came later is still to be applied
 	complete bool  // every session model of the project is among them
+	tests    *changedTests
 }
 
 // suffix of a table that is being built.
@@ -31,7 +32,7 @@ func nextTable(n *project.Node) string {
 
 // prebuild computes the session models that the refresh would rebuild.
 func (m *Modeler) prebuild(ctx context.Context, p *project.Project, opts Options) (*prebuilt, error) {
-	ahead := &prebuilt{nodes: map[*project.Node]bool{}, complete: true}
+	ahead := &prebuilt{nodes: map[*project.Node]bool{}, complete: true, tests: newChangedTests(p)}
 	var parts [][]string
 	err := m.db.Write(ctx, "prepare rebuild", func(ctx context.Context, tx *warehouse.Tx) error {
 		r := m.newRun(p, tx, opts)
@@ -75,10 +76,14 @@ func (m *Modeler) prebuild(ctx context.Context, p *project.Project, opts Options
 	for i, sessions := range parts {
 		err := m.db.Write(ctx, fmt.Sprintf("rebuild part %d of %d", i+1, len(parts)), func(ctx context.Context, tx *warehouse.Tx) error {
 			r := m.newRun(p, tx, opts)
+			r.tests = ahead.tests
 			return r.buildPart(ctx, ahead, sessions)
 		})
 		if err != nil {
 			return nil, err
+		}
+		for _, n := range p.Nodes {
+			ahead.tests.whole[n] = overDocuments(n)
 		}
 		m.log.Debug().Int("part", i+1).Int("of", len(parts)).Msg("rebuilding")
 	}

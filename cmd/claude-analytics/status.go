@@ -215,6 +215,9 @@ func printStatus(e *env, r statusReport) {
 		if m.LastError != "" {
 			line("models", "the last refresh failed (%d in a row): %s", m.Failures, m.LastError)
 		}
+		for _, text := range testLines(m.Tests) {
+			line("tests", "%s", text)
+		}
 		if !m.Newest.IsZero() {
 			line("freshness", "newest document in the marts was published %s", ago(m.Newest))
 		}

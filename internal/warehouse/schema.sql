@@ -84,6 +84,10 @@ CREATE TABLE IF NOT EXISTS raw.conversations (
     result_agent_id    VARCHAR,
     result_agent_type  VARCHAR,
     result_file_path   VARCHAR,
+    result_type        VARCHAR,            -- toolUseResult.type: create and update of a Write, text or image of a Read
+    result_lines_added BIGINT,             -- '+' lines of structuredPatch; all lines of a file that was created
+    result_lines_removed BIGINT,           -- '-' lines of structuredPatch
+    result_user_modified BOOLEAN,          -- toolUseResult.userModified
     result_text        VARCHAR,            -- toolUseResult when it is a string (errors are)
     progress_elapsed_ms BIGINT,
     progress_status    VARCHAR,
@@ -116,6 +120,10 @@ CREATE TABLE IF NOT EXISTS raw.content_blocks (
     clean_length       BIGINT,             -- of text without <system-reminder> wrappers; text blocks only
     code_block_count   INTEGER,            -- fenced blocks; text blocks only
     code_languages     VARCHAR,            -- their info strings' first words, distinct, sorted, joined by ','
+    file_path          VARCHAR,            -- of tool_use blocks: input.file_path, else notebook_path
+    command            VARCHAR USING COMPRESSION zstd, -- of tool_use blocks: input.command, at most 8 KiB of it
+    input_lines_added  BIGINT,             -- lines that the input adds to the file, by comparing old and new text
+    input_lines_removed BIGINT,
     _key               UBIGINT NOT NULL    -- the row's in raw.conversations; sink/bronze adds it
 );
 
@@ -186,3 +194,13 @@ CREATE TABLE IF NOT EXISTS meta.gaps (
     _seq               BIGINT,             -- of the message that says so; NULL for kind stream
     found_at           TIMESTAMPTZ NOT NULL -- when the source published it, or the sink found it
 );
+
+-- Columns that a file of an earlier release lacks. Its rows have NULL there until `load --full-refresh`.
+ALTER TABLE raw.conversations ADD COLUMN IF NOT EXISTS result_type VARCHAR;
+ALTER TABLE raw.conversations ADD COLUMN IF NOT EXISTS result_lines_added BIGINT;
+ALTER TABLE raw.conversations ADD COLUMN IF NOT EXISTS result_lines_removed BIGINT;
+ALTER TABLE raw.conversations ADD COLUMN IF NOT EXISTS result_user_modified BOOLEAN;
+ALTER TABLE raw.content_blocks ADD COLUMN IF NOT EXISTS file_path VARCHAR;
+ALTER TABLE raw.content_blocks ADD COLUMN IF NOT EXISTS command VARCHAR;
+ALTER TABLE raw.content_blocks ADD COLUMN IF NOT EXISTS input_lines_added BIGINT;
+ALTER TABLE raw.content_blocks ADD COLUMN IF NOT EXISTS input_lines_removed BIGINT;
