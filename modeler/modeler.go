@@ -31,6 +31,8 @@ type Config struct {
 	ProjectFS fs.FS
 	// ReportTZ is the time zone of date_key and of the cron expression; empty: UTC. The project gets it as var report_tz.
 	ReportTZ string
+	// Prices is a file of one's own prices (CSV or YAML); empty: none. It is read again when it has changed.
+	Prices string
 	// Debounce is how long it must be quiet before a refresh starts; 0: DefaultDebounce.
 	Debounce time.Duration
 	// MaxWait is how long after the first change a refresh starts at the latest; 0: DefaultMaxWait.
@@ -117,6 +119,7 @@ type Modeler struct {
 
 	turn      chan struct{} // held by the refresh that runs
 	project   *project.Project
+	prices    priceFile
 	columns   *columnCache
 	metaReady bool
 	limits    scanLimits
@@ -141,7 +144,7 @@ func New(cfg Config, db *warehouse.DB, log zerolog.Logger, reg prometheus.Regist
 	}
 	return &Modeler{
 		cfg: cfg, db: db, log: log.With().Str("part", "modeler").Logger(),
-		metrics: newMetrics(reg), turn: make(chan struct{}, 1), columns: newColumnCache(), limits: defaultLimits(),
+		metrics: newMetrics(reg), turn: make(chan struct{}, 1), prices: priceFile{path: cfg.Prices}, columns: newColumnCache(), limits: defaultLimits(),
 		tests: newTestBook(), now: time.Now,
 	}
 }
@@ -257,16 +260,20 @@ func (m *Modeler) refresh(ctx context.Context, opts Options) (Result, error) {
 	return result, err
 }
 
-// load reads the project: at first, and again when someone asks or when the last refresh failed, since then its files
-// may have been mended.
+// load reads the project: at first, and again when someone asks, when prices changed, or when the last refresh failed,
+// since then its files may have been mended.
 func (m *Modeler) load(opts Options) (*project.Project, error) {
 	m.mu.Lock()
 	failed := m.status.LastError != ""
 	m.mu.Unlock()
-	if m.project != nil && !failed && opts.Reason != ReasonRequest && opts.Reason != ReasonCron {
+	if m.project != nil && !failed && opts.Reason != ReasonRequest && opts.Reason != ReasonCron && !m.prices.changed() {
 		return m.project, nil
 	}
-	p, err := project.Load(m.cfg.ProjectFS, map[string]any{"report_tz": m.cfg.ReportTZ})
+	fsys, err := m.prices.into(m.cfg.ProjectFS)
+	if err != nil {
+		return nil, err
+	}
+	p, err := project.Load(fsys, map[string]any{"report_tz": m.cfg.ReportTZ})
 	if err != nil {
 		return nil, err
 	}

@@ -77,6 +77,9 @@ func (s *service) examine(ctx context.Context) []finding {
 	for _, dir := range cfg.TranscriptsDir {
 		findings = append(findings, checkTranscripts(cfg, dir))
 	}
+	if cfg.Prices != "" {
+		findings = append(findings, checkPrices(cfg.Prices))
+	}
 	findings = append(findings, checkMongo(ctx, cfg)...)
 	findings = append(findings, checkHistory(cfg)...)
 	findings = append(findings, s.checkGaps(ctx)...)

@@ -137,7 +137,7 @@ func (s *service) openWarehouse(ctx context.Context) error {
 	}, s.conn, s.db, s.log, s.registry)
 	s.modeler = modeler.New(modeler.Config{
 		Debounce: s.cfg.RefreshDebounce, MaxWait: s.cfg.RefreshMaxWait, Interval: s.cfg.RefreshInterval,
-		FullRefreshCron: s.cfg.FullRefreshCron, ReportTZ: s.cfg.ReportTZ, Behind: s.behind, OnRefresh: s.announceRefresh,
+		FullRefreshCron: s.cfg.FullRefreshCron, ReportTZ: s.cfg.ReportTZ, Prices: s.cfg.Prices, Behind: s.behind, OnRefresh: s.announceRefresh,
 	}, s.db, s.log, s.registry)
 	return nil
 }

@@ -39,6 +39,8 @@ type Config struct {
 	FullRefreshCron string        `env:"FULL_REFRESH_CRON" default:"0 2 * * *" help:"full refresh, cron in REPORT_TZ; empty: never"`
 	ReportTZ        string        `env:"REPORT_TZ" default:"UTC" help:"time zone of dates and hours in the marts"`
 
+	Prices string `env:"PRICES" default:"" help:"file with prices of your own, CSV or YAML; empty: the list that comes with the program"`
+
 	HistoryLost string `env:"HISTORY_LOST" default:"fail" enum:"fail,resnapshot,reset" help:"what to do when a source's history is gone"`
 	OnDelete    string `env:"ON_DELETE" default:"mirror" enum:"mirror,keep" help:"whether deleted documents leave the warehouse"`
 	StoreRaw    bool   `env:"STORE_RAW" default:"off" help:"keep whole documents in the warehouse too"`

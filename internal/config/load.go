@@ -152,6 +152,11 @@ func (c *Config) check() []error {
 			fault("NATS_CREDS", c.NATSCreds, "cannot be read: "+err.Error())
 		}
 	}
+	if c.Prices != "" {
+		if _, err := os.Stat(c.Prices); err != nil {
+			fault("PRICES", c.Prices, "cannot be read: "+err.Error())
+		}
+	}
 	if c.DataDir == "" {
 		fault("DATA_DIR", "", "name a folder")
 	}

@@ -54,7 +54,10 @@ requests as (
         sum(cache_creation_tokens)::bigint as cache_creation_tokens,
         sum(total_tokens)::bigint as total_tokens,
         sum(web_search_requests)::bigint as web_search_requests,
-        count(*) filter (where output_is_lower_bound) as lower_bound_requests
+        count(*) filter (where output_is_lower_bound) as lower_bound_requests,
+        sum(cost_usd) as cost_usd,
+        count(*) filter (where not is_priced) as unpriced_requests,
+        count(*) filter (where is_incomplete) as incomplete_requests
     from {{ ref('fct_api_requests') }}
     group by date_key
 ),
@@ -120,7 +123,10 @@ final as (
         coalesce(requests.cache_creation_tokens, 0) as cache_creation_tokens,
         coalesce(requests.total_tokens, 0) as total_tokens,
         coalesce(requests.web_search_requests, 0) as web_search_requests,
-        coalesce(requests.lower_bound_requests, 0) as lower_bound_requests
+        coalesce(requests.lower_bound_requests, 0) as lower_bound_requests,
+        coalesce(requests.cost_usd, 0) as cost_usd,
+        coalesce(requests.unpriced_requests, 0) as unpriced_requests,
+        coalesce(requests.incomplete_requests, 0) as incomplete_requests
     from days
     left join session_days on session_days.date_key = days.date_key
     left join messages on messages.date_key = days.date_key
