@@ -87,9 +87,11 @@ func attach(ctx context.Context, cfg Config) (_ *instance, err error) {
 	}
 	attached.Store(true)
 	if !cfg.ReadOnly {
-		// What a killed process spilled. The lock is ours now, so it is nobody's.
-		if err := os.RemoveAll(inst.scratch); err != nil {
-			return nil, fmt.Errorf("remove %s: %w", inst.scratch, err)
+		// What a killed process spilled, or had not finished rewriting. The lock is ours now, so it is nobody's.
+		for _, left := range []string{inst.scratch, asideFolder(cfg)} {
+			if err := os.RemoveAll(left); err != nil {
+				return nil, fmt.Errorf("remove %s: %w", left, err)
+			}
 		}
 		if err := createTables(ctx, conn, cfg.Indexes); err != nil {
 			return nil, explainOpen(err, cfg)
@@ -119,13 +121,11 @@ func (inst *instance) set(ctx context.Context, conn *sql.Conn, cfg Config) error
 	if cfg.MemoryLimit != "" {
 		settings = append(settings, "SET memory_limit = "+Literal(cfg.MemoryLimit))
 	}
-	if len(cfg.Folders) > 0 {
-		list := make([]string, len(cfg.Folders))
-		for i, folder := range cfg.Folders {
-			list[i] = Literal(folder)
-		}
-		settings = append(settings, "SET allowed_directories = ["+strings.Join(list, ", ")+"]")
+	folders := []string{Literal(asideFolder(cfg))}
+	for _, folder := range cfg.Folders {
+		folders = append(folders, Literal(folder))
 	}
+	settings = append(settings, "SET allowed_directories = ["+strings.Join(folders, ", ")+"]")
 	for _, statement := range settings {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("apply setting (%s): %w", statement, err)
@@ -134,8 +134,11 @@ func (inst *instance) set(ctx context.Context, conn *sql.Conn, cfg Config) error
 	return nil
 }
 
+// layout is how every file is attached for writing.
+var layout = fmt.Sprintf("STORAGE_VERSION 'latest', ROW_GROUP_SIZE %d", RowGroupSize)
+
 func attachStatement(cfg Config) string {
-	options := fmt.Sprintf("STORAGE_VERSION 'latest', ROW_GROUP_SIZE %d", RowGroupSize)
+	options := layout
 	if cfg.ReadOnly {
 		options = "READ_ONLY"
 	}

@@ -56,13 +56,20 @@ type Lake struct {
 	disk FS
 	log  zerolog.Logger
 
+	// rewriting is held by the one that rewrites files; scans by those who read them, and, to exclude these, by a
+	// rewriting while its files change places. It is never waited for with writing held.
+	rewriting sync.Mutex
+	scans     sync.RWMutex
 	// writing is held by the one that changes the folder.
 	writing sync.Mutex
 	dirty   bool // a write failed half way: the folder must be recovered before the next
 
 	mu   sync.Mutex
 	open bool
+	half bool // a rewriting failed while its files changed places: recovering ends it
 	now  folder
+	// aside are the new files of a rewriting that goes on.
+	aside map[string]bool
 }
 
 // Stats is the lake in numbers.
@@ -103,7 +110,7 @@ func New(cfg Config, log zerolog.Logger) *Lake {
 	if cfg.Workers <= 0 {
 		cfg.Workers = 4
 	}
-	return &Lake{cfg: cfg, disk: cfg.FS, log: log.With().Str("part", "lake").Logger()}
+	return &Lake{cfg: cfg, disk: cfg.FS, log: log.With().Str("part", "lake").Logger(), aside: map[string]bool{}}
 }
 
 // Open reads the manifest and removes what a crash left behind. What is wrong with the folder is no error but a
@@ -129,7 +136,30 @@ func (l *Lake) Open(ctx context.Context) error {
 // recover makes what is in memory agree with the disk again. The caller holds writing.
 func (l *Lake) recover() error {
 	l.dirty = true
-	next, err := readFolder(l.disk, l.cfg.Dir, l.folder())
+	left, err := hasJournal(l.disk, l.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	if left {
+		if !l.scans.TryLock() {
+			return ErrBusy
+		}
+		defer l.scans.Unlock()
+	}
+	return l.recoverAlone()
+}
+
+// recoverAlone is recover while nobody scans, or no rewriting is left to be finished.
+func (l *Lake) recoverAlone() error {
+	l.dirty = true
+	if err := finishRewriting(l.disk, l.cfg.Dir); err != nil {
+		return fmt.Errorf("finish an interrupted rewriting: %w", err)
+	}
+	before := l.folder()
+	if l.isHalf() {
+		before.entries = nil // they may have changed
+	}
+	next, err := readFolder(l.disk, l.cfg.Dir, before, l.isAside)
 	if err != nil {
 		return err
 	}
@@ -139,7 +169,7 @@ func (l *Lake) recover() error {
 	l.dirty = false
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.now, l.open = next, true
+	l.now, l.open, l.half = next, true, false
 	return nil
 }
 
