@@ -223,9 +223,9 @@ func (f *filler) run(ctx context.Context, scan func(func(lake.Chunk) error) ([]l
 	return faults, g.Wait()
 }
 
-func send(ctx context.Context, to chan<- cargo, c cargo) error {
+func send[T any](ctx context.Context, to chan<- T, piece T) error {
 	select {
-	case to <- c:
+	case to <- piece:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

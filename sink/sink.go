@@ -99,6 +99,7 @@ type Sink struct {
 
 	// filling is held by whoever fills the warehouse from the lake.
 	filling sync.Mutex
+	replays replays
 
 	mu         sync.Mutex
 	state      string

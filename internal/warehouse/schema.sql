@@ -92,8 +92,10 @@ CREATE TABLE IF NOT EXISTS raw.conversations (
     redaction_version  INTEGER NOT NULL,
     doc_raw            BLOB USING COMPRESSION zstd, -- the whole document as BSON; only with STORE_RAW=on
     -- not of the document: sink/bronze adds it when it inserts
-    _key               UBIGINT NOT NULL    -- xxhash64 of the row key: eight bytes to scan where the key has fifty
+    _key               UBIGINT NOT NULL,   -- xxhash64 of the row key: eight bytes to scan where the key has fifty
+    _rules             SMALLINT            -- the conversion rules that made the row (document.RulesVersion); NULL: of before
 );
+ALTER TABLE raw.conversations ADD COLUMN IF NOT EXISTS _rules SMALLINT;
 
 -- One row a content block (key: source, _id, block_index). A bare string is one block of type text; so is a
 -- document of type tool_use or tool_result one block.
