@@ -157,7 +157,7 @@ func (c *replayCmd) replay(ctx context.Context, e *env, cfg config.Loaded, log z
 	answer = replayAnswer{Mode: "offline", Command: natsRequest("", cfg, request)}
 	answer.Replayed, err = s.sink.Replay(ctx, part, request.DryRun, show.set)
 	if err == nil && !request.DryRun && answer.Applied+answer.Deleted > 0 {
-		_, err = s.modeler.Refresh(ctx, modeler.Options{})
+		_, err = s.refresh(ctx, modeler.Options{})
 	}
 	return answer, err
 }

@@ -61,7 +61,22 @@ func transform(ctx context.Context, cfg config.Loaded, log zerolog.Logger, reque
 	if err = s.open(ctx, serviceOptions{}); err != nil {
 		return result, err
 	}
-	return s.modeler.Refresh(ctx, request.options())
+	return s.refresh(ctx, request.options())
+}
+
+// errPartial says that marts would be made of a part of what there is.
+var errPartial = errors.New("the warehouse is only partly filled from the lake: `claude-analytics load`, or the start of the service, finishes that; then run this again")
+
+// refresh refreshes the models, unless the warehouse is being rebuilt.
+func (s *service) refresh(ctx context.Context, opt modeler.Options) (modeler.Result, error) {
+	partial, err := s.sink.Bronze().Rebuilding(ctx)
+	if err != nil {
+		return modeler.Result{}, err
+	}
+	if partial {
+		return modeler.Result{}, errPartial
+	}
+	return s.modeler.Refresh(ctx, opt)
 }
 
 func (r transformRequest) options() modeler.Options {

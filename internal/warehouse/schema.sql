@@ -188,3 +188,10 @@ CREATE TABLE IF NOT EXISTS meta.gaps (
     _seq               BIGINT,             -- of the message that says so; NULL for kind stream
     found_at           TIMESTAMPTZ NOT NULL -- when the source published it, or the sink found it
 );
+
+-- When bronze was filled from the lake. One that is not finished goes on at the next start; until then marts are not refreshed.
+CREATE TABLE IF NOT EXISTS meta.rebuilds (
+    began_at           TIMESTAMPTZ NOT NULL,
+    finished_at        TIMESTAMPTZ,        -- NULL: under way, or interrupted
+    left_out           INTEGER             -- files of the lake that could not be read
+);
