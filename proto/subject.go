@@ -78,6 +78,19 @@ func DataSubject(lane, key, project string) string {
 	return subjectRoot + "." + lane + "." + Bucket(key) + "." + ProjectToken(project)
 }
 
+// ChangeSubjects matches the changes of a session, or project, or both, of all lanes; empty text stands for all. Other
+// sessions stand under the same subject.
+func ChangeSubjects(session, project string) string {
+	bucket, token := "*", "*"
+	if session != "" {
+		bucket = Bucket(session)
+	}
+	if project != "" {
+		token = ProjectToken(project)
+	}
+	return subjectRoot + ".*." + bucket + "." + token
+}
+
 // EventSubject is the subject of a change without a document (delete, drop).
 func EventSubject(lane string) string {
 	return subjectRoot + "." + lane + "." + noToken + "." + noToken

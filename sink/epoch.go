@@ -23,6 +23,8 @@ type standing struct {
 	Mark lake.Mark
 	// At is when the stream took the message that now stands at Mark.Seq; zero if none stands there.
 	At time.Time
+	// Partial says that it was being filled from the lake, and that this was interrupted.
+	Partial bool
 }
 
 // plan is the decision: in which epoch the destinations go on, and from where.
@@ -92,7 +94,7 @@ func decide(stream streamView, registry []lake.EpochRecord, lakeAt, warehouseAt 
 	_, gap := purged(DestinationWarehouse, p, warehouseAt.Mark, stream)
 	empty, older := warehouseAt.Mark.IsZero(), warehouseAt.Mark.Epoch < p.Epoch
 	mark := warehouseAt.Mark
-	if lakeAt.Mark.Compare(warehouseAt.Mark) > 0 && (gap || empty || older) {
+	if lakeAt.Mark.Compare(warehouseAt.Mark) > 0 && (gap || empty || older || warehouseAt.Partial) {
 		p.FromLake, p.FromLakeAfter = true, warehouseAt.Mark
 		mark = lakeAt.Mark
 		p.WarehouseAfter = after(p.Epoch, mark)
@@ -174,7 +176,7 @@ func purged(destination string, p plan, mark lake.Mark, stream streamView) (Gap,
 	}
 	return Gap{
 		Destination: destination, Epoch: p.Epoch, From: from, To: stream.PurgeFloor - 1,
-		Reason: "retention has removed these messages from the stream",
+		Reason: "these messages were removed from the stream: by retention, unless somebody else did",
 	}, true
 }
 

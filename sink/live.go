@@ -43,6 +43,7 @@ func (s *Sink) live(ctx context.Context) error {
 		}
 		s.warehouse.place(s.lake.Watermark(), p.Epoch, p.WarehouseAfter)
 	}
+	s.isFilled()
 	return s.follow(ctx, p)
 }
 
@@ -89,6 +90,9 @@ func (s *Sink) look(ctx context.Context) (plan, error) {
 		return plan{}, err
 	}
 	warehouseAt := standing{Mark: warehouseMark}
+	if warehouseAt.Partial, err = s.bronze.Rebuilding(ctx); err != nil {
+		return plan{}, err
+	}
 	state, err := s.streamState(ctx)
 	if err != nil {
 		return plan{}, err
@@ -99,6 +103,11 @@ func (s *Sink) look(ctx context.Context) (plan, error) {
 	}
 	for _, at := range []*standing{&lakeAt, &warehouseAt} {
 		if at.At, err = s.messageAt(ctx, view, at.Mark); err != nil {
+			return plan{}, err
+		}
+	}
+	if lakeAt.Mark.IsZero() && warehouseMark.IsZero() {
+		if view.PurgeFloor, err = s.removedBelow(ctx, state); err != nil {
 			return plan{}, err
 		}
 	}
@@ -113,6 +122,12 @@ func (s *Sink) look(ctx context.Context) (plan, error) {
 		}
 		record := lake.EpochRecord{Epoch: p.Epoch, Stream: p.Stream, Began: now, Reason: p.Reason, Floor: p.Floor}
 		if err := s.lake.BeginEpoch(ctx, record); err != nil {
+			return plan{}, err
+		}
+	}
+	if warehouseAt.Partial && !p.FromLake {
+		// The last batch was applied, and the end of it not noted.
+		if err := s.bronze.FinishRebuild(ctx, 0); err != nil {
 			return plan{}, err
 		}
 	}

@@ -110,6 +110,9 @@ func (s *Sink) rebuildNow(ctx context.Context, progress func(RebuildProgress)) e
 func (s *Sink) fromLake(ctx context.Context, tolerate bool, progress func(RebuildProgress)) error {
 	s.filling.Lock()
 	defer s.filling.Unlock()
+	if err := s.bronze.BeginRebuild(ctx); err != nil {
+		return err
+	}
 	after, err := s.warehouseMark(ctx)
 	if err != nil {
 		return err
@@ -125,6 +128,12 @@ func (s *Sink) fromLake(ctx context.Context, tolerate bool, progress func(Rebuil
 		return s.lake.Scan(ctx, opts, fn)
 	})
 	if err != nil {
+		return err
+	}
+	if err := s.step("rebuild: finish"); err != nil {
+		return err
+	}
+	if err := s.bronze.FinishRebuild(ctx, len(faults)); err != nil {
 		return err
 	}
 	for _, fault := range faults {
@@ -226,9 +235,9 @@ func (f *filler) run(ctx context.Context, scan func(func(lake.Chunk) error) ([]l
 	return faults, g.Wait()
 }
 
-func send(ctx context.Context, to chan<- cargo, c cargo) error {
+func send[T any](ctx context.Context, to chan<- T, piece T) error {
 	select {
-	case to <- c:
+	case to <- piece:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

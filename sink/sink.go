@@ -97,9 +97,13 @@ type Sink struct {
 	startup, landed, warehouse progress
 	applied                    chan Applied
 	flushes                    chan chan error
+	// filled is closed once the warehouse holds what it has to take from the lake.
+	filled   chan struct{}
+	isFilled func()
 
 	// filling is held by whoever fills the warehouse from the lake.
 	filling sync.Mutex
+	replays replays
 
 	mu         sync.Mutex
 	state      string
@@ -130,6 +134,8 @@ func New(cfg Config, conn *stream.Conn, db *warehouse.DB, log zerolog.Logger, re
 		state:   StateStopped,
 		between: func(string) error { return nil },
 	}
+	s.filled = make(chan struct{})
+	s.isFilled = sync.OnceFunc(func() { close(s.filled) })
 	s.metrics = newMetrics(reg, s)
 	return s
 }
@@ -199,6 +205,10 @@ func (s *Sink) setState(state string) {
 
 // Applied wakes whoever refreshes models: it holds the newest batch, and batches that nobody waited for become one.
 func (s *Sink) Applied() <-chan Applied { return s.applied }
+
+// Filled is closed once Run has taken from the lake what the warehouse lacks, if it lacks anything: before that, whoever
+// reads it sees a part and cannot tell.
+func (s *Sink) Filled() <-chan struct{} { return s.filled }
 
 func (s *Sink) announce(a Applied) {
 	for {

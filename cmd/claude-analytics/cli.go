@@ -41,6 +41,8 @@ type cli struct {
 	Query  queryCmd  `cmd:"" group:"Looking" help:"Read-only SQL."`
 	Report reportCmd `cmd:"" group:"Looking" help:"Tokens and cost by day, month, session, project, model, tool or five-hour block."`
 
+	Replay replayCmd `cmd:"" group:"Repair" help:"Apply a part of the stream, or of the lake, to the warehouse once more."`
+
 	Deploy     deployCmd     `cmd:"" group:"Tools" help:"Create or update streams and consumers on the configured NATS."`
 	Generate   generateCmd   `cmd:"" group:"Tools" help:"Write realistic, seeded transcripts, with the truth beside them."`
 	Version    versionCmd    `cmd:"" group:"Tools" help:"Print the version."`

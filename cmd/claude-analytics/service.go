@@ -144,7 +144,7 @@ func (s *service) openWarehouse(ctx context.Context) error {
 
 // behind tells the modeler that much is still to come, so that refreshes had better wait.
 func (s *service) behind() bool {
-	if s.sink.Status().Warehouse.Lag > int64(s.cfg.BatchSize) {
+	if status := s.sink.Status(); status.State == sink.StateRebuilding || status.Warehouse.Lag > int64(s.cfg.BatchSize) {
 		return true
 	}
 	for _, lane := range s.lanes {
@@ -186,7 +186,15 @@ func (s *service) run(ctx context.Context, stopWhen func(context.Context) error)
 	if s.modeler != nil && s.roles.modeler {
 		applied := make(chan struct{}, 1)
 		g.Go(func() error { return wake(ctx, s.sink.Applied(), applied) })
-		g.Go(func() error { return s.modeler.Run(ctx, applied) })
+		g.Go(func() error {
+			// Marts of a half-filled warehouse would look like whole ones.
+			select {
+			case <-s.sink.Filled():
+			case <-ctx.Done():
+				return nil
+			}
+			return s.modeler.Run(ctx, applied)
+		})
 	}
 	if stopWhen != nil {
 		g.Go(func() error {

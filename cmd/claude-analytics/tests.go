@@ -16,7 +16,7 @@ type transformAnswer struct {
 
 // transform refreshes the models and runs their tests, as `dbt build` does.
 func (s *service) transform(ctx context.Context, r transformRequest) (answer transformAnswer, err error) {
-	if answer.Result, err = s.modeler.Refresh(ctx, r.options()); err != nil {
+	if answer.Result, err = s.refresh(ctx, r.options()); err != nil {
 		return answer, err
 	}
 	results, err := s.modeler.Test(ctx, r.Select, r.Exclude)

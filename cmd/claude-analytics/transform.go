@@ -65,6 +65,21 @@ func transform(ctx context.Context, cfg config.Loaded, log zerolog.Logger, reque
 	return s.transform(ctx, request)
 }
 
+// errPartial says that marts would be made of a part of what there is.
+var errPartial = errors.New("the warehouse is only partly filled from the lake: `claude-analytics load`, or the start of the service, finishes that; then run this again")
+
+// refresh refreshes the models, unless the warehouse is being rebuilt.
+func (s *service) refresh(ctx context.Context, opt modeler.Options) (modeler.Result, error) {
+	partial, err := s.sink.Bronze().Rebuilding(ctx)
+	if err != nil {
+		return modeler.Result{}, err
+	}
+	if partial {
+		return modeler.Result{}, errPartial
+	}
+	return s.modeler.Refresh(ctx, opt)
+}
+
 func (r transformRequest) options() modeler.Options {
 	return modeler.Options{Select: r.Select, Exclude: r.Exclude, Full: r.Full}
 }

@@ -96,8 +96,10 @@ CREATE TABLE IF NOT EXISTS raw.conversations (
     redaction_version  INTEGER NOT NULL,
     doc_raw            BLOB USING COMPRESSION zstd, -- the whole document as BSON; only with STORE_RAW=on
     -- not of the document: sink/bronze adds it when it inserts
-    _key               UBIGINT NOT NULL    -- xxhash64 of the row key: eight bytes to scan where the key has fifty
+    _key               UBIGINT NOT NULL,   -- xxhash64 of the row key: eight bytes to scan where the key has fifty
+    _rules             SMALLINT            -- the conversion rules that made the row (document.RulesVersion); NULL: of before
 );
+ALTER TABLE raw.conversations ADD COLUMN IF NOT EXISTS _rules SMALLINT;
 
 -- One row a content block (key: source, _id, block_index). A bare string is one block of type text; so is a
 -- document of type tool_use or tool_result one block.
@@ -204,3 +206,10 @@ ALTER TABLE raw.content_blocks ADD COLUMN IF NOT EXISTS file_path VARCHAR;
 ALTER TABLE raw.content_blocks ADD COLUMN IF NOT EXISTS command VARCHAR;
 ALTER TABLE raw.content_blocks ADD COLUMN IF NOT EXISTS input_lines_added BIGINT;
 ALTER TABLE raw.content_blocks ADD COLUMN IF NOT EXISTS input_lines_removed BIGINT;
+
+-- When bronze was filled from the lake. One that is not finished goes on at the next start; until then marts are not refreshed.
+CREATE TABLE IF NOT EXISTS meta.rebuilds (
+    began_at           TIMESTAMPTZ NOT NULL,
+    finished_at        TIMESTAMPTZ,        -- NULL: under way, or interrupted
+    left_out           INTEGER             -- files of the lake that could not be read
+);

@@ -44,6 +44,9 @@ type Batch struct {
 
 	// Watermark is where the consumer stands after the batch; nil for a replay, which moves nothing.
 	Watermark *Watermark
+
+	// repair and dryRun are Repair's.
+	repair, dryRun bool
 }
 
 // Link is a key (document.LinkKeys) of one of the batch's rows.

@@ -28,6 +28,9 @@ type ScanOptions struct {
 	Columns, Optional []string
 	// BatchRows is how many rows are handed over at once; 0 is 8,192.
 	BatchRows int64
+	// Only leaves out the batches of which it says no; nil: none. Select hands over some of the rows only; nil: all.
+	Only   func(Entry) bool
+	Select *Selection
 }
 
 // Chunk is a piece of one file.
@@ -54,7 +57,7 @@ func (l *Lake) Scan(ctx context.Context, opts ScanOptions, fn func(Chunk) error)
 	}
 	var faults []Fault
 	for _, entry := range l.Entries() {
-		if mark := entry.Mark(); mark.Compare(opts.After) <= 0 {
+		if mark := entry.Mark(); mark.Compare(opts.After) <= 0 || opts.Only != nil && !opts.Only(entry) {
 			continue
 		}
 		for _, f := range entry.Files {
@@ -85,6 +88,10 @@ func (l *Lake) scanFile(
 	ctx context.Context, name string, chunk Chunk, rows int64, opts ScanOptions, fn func(Chunk) error, faults *[]Fault,
 ) error {
 	var abort error
+	if opts.Select != nil {
+		// How many there are is not known before they were all looked at.
+		rows = -1
+	}
 	err := readParquet(ctx, l.disk, name, opts, func(record arrow.RecordBatch) error {
 		rows -= record.NumRows()
 		chunk.Rows = record
@@ -152,17 +159,31 @@ func readParquet(ctx context.Context, disk FS, name string, opts ScanOptions, fn
 	if err != nil {
 		return err
 	}
-	records, err := reader.GetRecordReader(ctx, columns, nil)
+	guarded := func(record arrow.RecordBatch) error {
+		inCallback = true
+		if err := fn(record); err != nil {
+			return err
+		}
+		inCallback = false
+		return nil
+	}
+	if opts.Select != nil {
+		return opts.Select.read(ctx, name, reader, columns, guarded)
+	}
+	return readRows(ctx, reader, columns, nil, guarded)
+}
+
+// readRows reads columns of row groups; nil stands for all.
+func readRows(ctx context.Context, reader *pqarrow.FileReader, columns, groups []int, fn func(arrow.RecordBatch) error) error {
+	records, err := reader.GetRecordReader(ctx, columns, groups)
 	if err != nil {
 		return err
 	}
 	defer records.Release()
 	for records.Next() {
-		inCallback = true
 		if err := fn(records.RecordBatch()); err != nil {
 			return err
 		}
-		inCallback = false
 	}
 	return records.Err()
 }
