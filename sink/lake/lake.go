@@ -58,7 +58,8 @@ type Lake struct {
 
 	// writing is held by the one that changes the folder.
 	writing sync.Mutex
-	dirty   bool // a write failed half way: the folder must be recovered before the next
+	dirty   bool   // a write failed half way: the folder must be recovered before the next
+	suspect string // name of the entry that the failed write may have changed
 
 	mu   sync.Mutex
 	open bool
@@ -129,14 +130,14 @@ func (l *Lake) Open(ctx context.Context) error {
 // recover makes what is in memory agree with the disk again. The caller holds writing.
 func (l *Lake) recover() error {
 	l.dirty = true
-	next, err := readFolder(l.disk, l.cfg.Dir, l.folder())
+	next, err := readFolder(l.disk, l.cfg.Dir, l.folder(), l.suspect)
 	if err != nil {
 		return err
 	}
 	for _, name := range next.removedNow {
 		l.log.Warn().Str("path", name).Msg("removed what an unfinished write had left")
 	}
-	l.dirty = false
+	l.dirty, l.suspect = false, ""
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.now, l.open = next, true
