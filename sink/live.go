@@ -210,6 +210,7 @@ func (s *Sink) follow(ctx context.Context, p plan) error {
 	g.Go(func() error { return toWarehouse.feed(ctx) })
 	g.Go(func() error { return s.runWarehouse(ctx, toWarehouse) })
 	g.Go(func() error { return s.watch(ctx, toLake, toWarehouse) })
+	g.Go(func() error { return s.mirrorLetters(ctx) })
 	err = g.Wait()
 
 	s.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"claude-analytics/internal/document"
+	"claude-analytics/proto"
 	"claude-analytics/sink/bronze"
 	"claude-analytics/sink/lake"
 	"claude-analytics/sink/record"
@@ -55,7 +56,7 @@ func (l *bronzeLoad) add(it *item) {
 	case kindGap:
 		b.Gaps = append(b.Gaps, it.sourceGap())
 	case kindDead:
-		b.DeadLetters = append(b.DeadLetters, bronze.DeadLetter{Order: order, Reason: it.reason})
+		b.DeadLetters = append(b.DeadLetters, letterRow(it.deadLetter(proto.PartWarehouse), 0))
 	case kindPosition, kindEmpty, kindVoid:
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -105,6 +106,11 @@ type Sink struct {
 	filling sync.Mutex
 	replays replays
 
+	// mirroring is held by whoever mirrors the letters; mirrored is what meta.dead_letters agrees with.
+	mirroring   sync.Mutex
+	mirrored    stream.LettersState
+	lettersHeld atomic.Uint64
+
 	mu         sync.Mutex
 	state      string
 	plan       plan
@@ -117,6 +123,8 @@ type Sink struct {
 	// between is called around each durable step; a test that returns errStopped from it stops the sink there, as a
 	// crash would.
 	between func(step string) error
+	// newConverter makes what converts; a test's may fail.
+	newConverter func() converter
 }
 
 // New makes a sink on a connection and a warehouse that are open by the time Run is called. It does no I/O. A nil
@@ -126,13 +134,14 @@ func New(cfg Config, conn *stream.Conn, db *warehouse.DB, log zerolog.Logger, re
 	log = log.With().Str("part", "sink").Logger()
 	s := &Sink{
 		cfg: cfg, conn: conn, log: log,
-		lake:    lake.New(lake.Config{Dir: cfg.Dir, FS: cfg.LakeFS}, log),
-		bronze:  bronze.New(bronze.Config{KeepDeleted: cfg.KeepDeleted}, db, log),
-		threads: db,
-		applied: make(chan Applied, 1),
-		flushes: make(chan chan error),
-		state:   StateStopped,
-		between: func(string) error { return nil },
+		lake:         lake.New(lake.Config{Dir: cfg.Dir, FS: cfg.LakeFS}, log),
+		bronze:       bronze.New(bronze.Config{KeepDeleted: cfg.KeepDeleted}, db, log),
+		threads:      db,
+		applied:      make(chan Applied, 1),
+		flushes:      make(chan chan error),
+		state:        StateStopped,
+		between:      func(string) error { return nil },
+		newConverter: ownRules,
 	}
 	s.filled = make(chan struct{})
 	s.isFilled = sync.OnceFunc(func() { close(s.filled) })

@@ -44,6 +44,7 @@ type cli struct {
 	Replay replayCmd `cmd:"" group:"Repair" help:"Apply a part of the stream, or of the lake, to the warehouse once more."`
 
 	Deploy     deployCmd     `cmd:"" group:"Tools" help:"Create or update streams and consumers on the configured NATS."`
+	Dlq        dlqCmd        `cmd:"" group:"Tools" help:"Dead letters: what could not be published or converted. List, show, retry, drop."`
 	Generate   generateCmd   `cmd:"" group:"Tools" help:"Write realistic, seeded transcripts, with the truth beside them."`
 	Version    versionCmd    `cmd:"" group:"Tools" help:"Print the version."`
 	Completion completionCmd `cmd:"" group:"Tools" help:"Print a completion script for bash, zsh or fish."`

@@ -18,6 +18,7 @@ func (s *service) serveEndpoints(ctx context.Context) (stop func(), err error) {
 		endpoint("query", func(ctx context.Context, r queryRequest) (queryAnswer, error) { return runQuery(ctx, s.db, r) }),
 		endpoint("transform", s.transform),
 		endpoint("replay", s.replay),
+		endpoint("dlq", (&letterBox{conn: s.conn, sink: s.sink}).do),
 		endpoint("doctor", func(ctx context.Context, _ struct{}) ([]finding, error) { return s.examine(ctx), nil }),
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	protobuf "google.golang.org/protobuf/proto"
 
 	"claude-analytics/internal/document"
@@ -56,8 +57,12 @@ type converter struct {
 
 // entry makes an item publishable, whatever it is; now is when it is published.
 func (c *converter) entry(from *origin, item Item, now time.Time) (Entry, error) {
+	return c.entryAs(from, from.keys.at(item.Offset), item, now)
+}
+
+// entryAs is entry for an item whose key is known.
+func (c *converter) entryAs(from *origin, id [12]byte, item Item, now time.Time) (Entry, error) {
 	entry := Entry{Size: item.Size}
-	id := from.keys.at(item.Offset)
 	if item.Kind == Broken {
 		entry.Letter = letter(from, id, item, now)
 		return entry, nil
@@ -106,9 +111,20 @@ func (c *converter) entry(from *origin, item Item, now time.Time) (Entry, error)
 // letter sets an item aside. Its payload is a copy.
 func letter(from *origin, id [12]byte, item Item, now time.Time) *proto.DeadLetter {
 	payload := item.Data[:min(len(item.Data), proto.MaxDeadLetterPayload)]
+	session, _ := document.Identify(placeDocument(from.sourceFile))
 	return &proto.DeadLetter{
 		Lane: from.lane, Part: proto.PartIngest, Reason: item.Reason, Detail: item.Detail,
 		Namespace: from.folder, ID: keyText(id), File: from.path, Offset: item.Offset, Size: item.Size,
+		Session: session, Project: from.project, SourceFile: from.sourceFile,
 		Payload: append([]byte(nil), payload...), Truncated: int64(len(payload)) < item.Size, At: now,
 	}
+}
+
+// placeDocument is a document of which only the file is known: its session is the file's.
+func placeDocument(file string) bson.Raw {
+	raw, err := bson.Marshal(bson.D{{Key: "sourceFile", Value: strings.ToValidUTF8(file, "\uFFFD")}})
+	if err != nil {
+		return nil // text always encodes
+	}
+	return raw
 }

@@ -146,6 +146,9 @@ func attachStatement(cfg Config) string {
 }
 
 func createTables(ctx context.Context, conn *sql.Conn, indexes bool) error {
+	if err := dropOldMirrors(ctx, conn); err != nil {
+		return err
+	}
 	if _, err := conn.ExecContext(ctx, schema); err != nil {
 		return fmt.Errorf("create tables: %w", err)
 	}

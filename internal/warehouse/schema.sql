@@ -168,13 +168,28 @@ CREATE TABLE IF NOT EXISTS meta.changed_keys (
     date               DATE NOT NULL
 );
 
--- Messages of the stream that could not be converted, so that rows and messages can be reconciled. The letters
--- themselves are in CONVERSATIONS_DLQ.
+-- The dead letters: what could not be published or converted, a row each. It mirrors the letters in CONVERSATIONS_DLQ,
+-- where they stand whole; those of messages are also written in the batch that left the message out, so that rows and
+-- messages can be reconciled at any moment. `claude-analytics dlq` shows, retries and drops them.
 CREATE TABLE IF NOT EXISTS meta.dead_letters (
-    batch              BIGINT NOT NULL,
-    _epoch             BIGINT NOT NULL,
-    _seq               BIGINT NOT NULL,
-    reason             VARCHAR NOT NULL
+    letter             VARCHAR NOT NULL,   -- its name: the last token of its subject
+    source             VARCHAR NOT NULL,   -- the lane
+    namespace          VARCHAR,
+    _id                VARCHAR,            -- as in raw.conversations, as far as it is known
+    session_id         VARCHAR,
+    project_id         VARCHAR,
+    part               VARCHAR NOT NULL,   -- who set it aside: ingest | lake | warehouse
+    reason             VARCHAR NOT NULL,   -- broken_line, not_object, too_large, not_convertible, not_decodable, version, operation
+    detail             VARCHAR,
+    file               VARCHAR,            -- of a line: the transcript below its folder, and the byte at which it begins
+    source_offset      BIGINT,
+    size               BIGINT NOT NULL,    -- bytes
+    _epoch             BIGINT,             -- the message's order; NULL for what never was in the stream
+    _seq               BIGINT,
+    attempts           INTEGER NOT NULL,   -- retries that failed
+    first_seen         TIMESTAMPTZ NOT NULL,
+    last_seen          TIMESTAMPTZ NOT NULL,
+    letter_seq         BIGINT              -- the letter's sequence in CONVERSATIONS_DLQ; NULL until it was read from there
 );
 
 -- What is missing for good: of kind 'source' a part of a source's history that could not be read (a message of the

@@ -283,27 +283,6 @@ func (a *application) link(ctx context.Context, tx *warehouse.Tx) error {
 	}))
 }
 
-func (a *application) noteDeadLetters(ctx context.Context, tx *warehouse.Tx) error {
-	letters := a.plan.batch.DeadLetters
-	if len(letters) == 0 {
-		return nil
-	}
-	fields := []arrow.Field{{Name: "_epoch", Type: arrow.PrimitiveTypes.Int64}, {Name: "_seq", Type: arrow.PrimitiveTypes.Int64}, {Name: "reason", Type: arrow.BinaryTypes.String}}
-	record := build(len(letters), fields, func(i int, builders []array.Builder) {
-		builders[0].(*array.Int64Builder).Append(int64(letters[i].Order.Epoch))
-		builders[1].(*array.Int64Builder).Append(int64(letters[i].Order.Seq))
-		builders[2].(*array.StringBuilder).Append(letters[i].Reason)
-	})
-	if err := stage(tx, "bronze_letters", record); err != nil {
-		return err
-	}
-	n, err := tx.Exec(ctx, fmt.Sprintf(`INSERT INTO meta.dead_letters BY NAME
-		SELECT DISTINCT ON (_epoch, _seq) %d AS batch, _epoch, _seq, reason FROM bronze_letters l
-		WHERE NOT EXISTS (FROM meta.dead_letters d WHERE d._epoch = l._epoch AND d._seq = l._seq)`, a.number))
-	a.noted += n
-	return err
-}
-
 // noteChanges writes what the batch touched, old and new: what a refresh reads.
 func (a *application) noteChanges(ctx context.Context, tx *warehouse.Tx) error {
 	a.plan.addKept(a.outcome.changes)

@@ -39,6 +39,8 @@ type Batch struct {
 	Drops   []Drop
 	// DeadLetters are the messages of the range that could not be converted.
 	DeadLetters []DeadLetter
+	// Settled names the letters that are none any more, since what they hold is in this batch.
+	Settled []string
 	// Gaps are what the range tells of missing history.
 	Gaps []SourceGap
 
@@ -69,12 +71,6 @@ type Drop struct {
 	Source, Namespace string
 	Order             Order
 	At                time.Time
-}
-
-// DeadLetter is a message that has no row.
-type DeadLetter struct {
-	Order  Order
-	Reason string
 }
 
 // Key is the hash that stands in the _key columns for a row's key.

@@ -188,8 +188,8 @@ func (p *plan) keptVersions() []Version {
 	return kept
 }
 
-// repair is what a batch that repairs does beside the rest: it forgets letters of messages that have a row now, and
-// blocks that lost theirs. A batch without any effect ends here.
+// repair is what a batch that repairs does beside the rest: it removes blocks that lost their row. Letters of messages
+// that have a row now stay: the lake lacks them until they are retried. A batch without any effect ends here.
 func (a *application) repair(ctx context.Context, tx *warehouse.Tx) error {
 	if a.plan.batch.dryRun {
 		return errDryRun
@@ -197,7 +197,7 @@ func (a *application) repair(ctx context.Context, tx *warehouse.Tx) error {
 	if !a.plan.batch.repair {
 		return nil
 	}
-	for _, do := range []func(context.Context, *warehouse.Tx) error{a.noteDeadLetters, a.noteGaps, a.forgetLetters, a.removeOrphans} {
+	for _, do := range []func(context.Context, *warehouse.Tx) error{a.noteDeadLetters, a.noteGaps, a.removeOrphans} {
 		if err := do(ctx, tx); err != nil {
 			return err
 		}
@@ -212,25 +212,6 @@ func (a *application) repair(ctx context.Context, tx *warehouse.Tx) error {
 // idle says that the batch changes nothing.
 func (a *application) idle() bool {
 	return a.plan.kept == 0 && len(a.outcome.gone) == 0 && len(a.buried) == 0 && len(a.plan.tombstones()) == 0 && a.noted == 0
-}
-
-// forgetLetters removes the letters of messages that could be converted this time.
-func (a *application) forgetLetters(ctx context.Context, tx *warehouse.Tx) error {
-	var letters int
-	if err := tx.QueryRow(ctx, `SELECT count(*) FROM meta.dead_letters`).Scan(&letters); err != nil || letters == 0 || a.plan.columns.n == 0 {
-		return err
-	}
-	whole := arrow.PrimitiveTypes.Int64
-	record := build(a.plan.columns.n, []arrow.Field{{Name: "_epoch", Type: whole}, {Name: "_seq", Type: whole}}, func(i int, builders []array.Builder) {
-		builders[0].(*array.Int64Builder).Append(a.plan.columns.epoch.Value(i))
-		builders[1].(*array.Int64Builder).Append(a.plan.columns.seq.Value(i))
-	})
-	if err := stage(tx, "bronze_orders", record); err != nil {
-		return err
-	}
-	n, err := tx.Exec(ctx, `DELETE FROM meta.dead_letters d USING bronze_orders o WHERE d._epoch = o._epoch AND d._seq = o._seq`)
-	a.noted += n
-	return err
 }
 
 // removeOrphans removes blocks whose row is gone, before it comes back with its own.

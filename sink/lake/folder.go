@@ -40,6 +40,10 @@ func (f *folder) fault(path, problem, remedy string) {
 
 func (f *folder) add(e Entry) {
 	f.entries = append(f.entries, e)
+	f.count(e)
+}
+
+func (f *folder) count(e Entry) {
 	f.files += len(e.Files)
 	for _, file := range e.Files {
 		f.rows += max(file.Rows, 0)
@@ -67,8 +71,8 @@ func (f folder) numbers() Stats {
 }
 
 // readFolder reads the manifest, compares it with the files, and removes what an unfinished write left: temporary
-// files, and Parquet files above the watermark that no entry names. before is what was known, so that entries, which
-// only a rewriting changes, are read once. aside says what is being written and no leftover.
+// files, and Parquet files above the watermark that no entry names. before is what was known, so that entries are
+// read once. aside says what is being written and no leftover.
 func readFolder(disk FS, dir string, before folder, aside func(string) bool) (folder, error) {
 	f := folder{removed: before.removed}
 	// What is seen below is built upon, so it must survive a power cut: the writer may have died before its own sync.
@@ -220,15 +224,18 @@ func (f *folder) rebuildEntry(name string, files map[string]int64) Entry {
 	return e
 }
 
-// removeOrphans removes the files of a batch that never got its entry. Such a batch stood above the watermark; a file
-// that no entry names and that does not is not ours to remove: somebody took its entry away.
+// removeOrphans removes the files of a batch that never got its entry, and of late rows that never got into theirs. Such
+// a batch stood above the watermark, such rows within a batch; a file that no entry names and that does neither is not
+// ours to remove: somebody took its entry away.
 func (f *folder) removeOrphans(disk FS, dir string, files map[string]int64) error {
 	var orphans []string
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		epoch, first, _, ok := parseStem(strings.TrimSuffix(path.Base(name), parquetSuffix))
+		epoch, first, last, ok := parseStem(strings.TrimSuffix(path.Base(name), parquetSuffix))
 		switch {
 		case !ok:
 			f.fault(name, "a Parquet file that the lake did not write", "move it out: who reads the folder by pattern reads it too")
+		case f.within(epoch, first, last):
+			orphans = append(orphans, name)
 		case f.covers(epoch, first) || len(f.epochs) == 0:
 			f.fault(name, "no manifest entry names this file",
 				"restore raw/_manifest from a backup; or move the file out and apply it with: claude-analytics load FILE")

@@ -62,7 +62,8 @@ type Lake struct {
 	scans     sync.RWMutex
 	// writing is held by the one that changes the folder.
 	writing sync.Mutex
-	dirty   bool // a write failed half way: the folder must be recovered before the next
+	dirty   bool   // a write failed half way: the folder must be recovered before the next
+	suspect string // name of the entry that the failed write may have changed
 
 	mu   sync.Mutex
 	open bool
@@ -159,6 +160,9 @@ func (l *Lake) recoverAlone() error {
 	if l.isHalf() {
 		before.entries = nil // they may have changed
 	}
+	if l.suspect != "" {
+		before.entries = slices.DeleteFunc(slices.Clone(before.entries), func(e Entry) bool { return e.stem() == l.suspect })
+	}
 	next, err := readFolder(l.disk, l.cfg.Dir, before, l.isAside)
 	if err != nil {
 		return err
@@ -166,7 +170,7 @@ func (l *Lake) recoverAlone() error {
 	for _, name := range next.removedNow {
 		l.log.Warn().Str("path", name).Msg("removed what an unfinished write had left")
 	}
-	l.dirty = false
+	l.dirty, l.suspect = false, ""
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.now, l.open, l.half = next, true, false
