@@ -39,6 +39,7 @@ type cli struct {
 	Doctor doctorCmd `cmd:"" group:"Looking" help:"Every misconfiguration that can be seen, each with its remedy."`
 	Config configCmd `cmd:"" group:"Looking" help:"The effective settings and where each came from; secrets masked."`
 	Query  queryCmd  `cmd:"" group:"Looking" help:"Read-only SQL."`
+	Verify verifyCmd `cmd:"" group:"Looking" help:"Is everything there? Compare source, stream, lake, warehouse and marts."`
 
 	Deploy     deployCmd     `cmd:"" group:"Tools" help:"Create or update streams and consumers on the configured NATS."`
 	Generate   generateCmd   `cmd:"" group:"Tools" help:"Write realistic, seeded transcripts, with the truth beside them."`
