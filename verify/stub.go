@@ -1,5 +1,4 @@
 package verify
 import "context"
-func (r *run) stream(ctx context.Context) error { return nil }
 func (r *run) sources(ctx context.Context) error { return nil }
 func (r *run) marts(ctx context.Context) error { return nil }

@@ -166,6 +166,8 @@ type run struct {
 	holes []span
 	// known are the gaps that were recorded.
 	known []span
+	// farBehind: what is still to be applied is too much to be told from what is missing.
+	farBehind bool
 	// lakeRead says that the tables of the lake are filled.
 	lakeRead bool
 	// lakeAt and bronzeAt are the watermarks, moment the lower of both.
