@@ -39,7 +39,9 @@ func (r *run) stream(ctx context.Context) error {
 			return err
 		}
 		l.count("messages", int64(state.Msgs))
-		r.streamTail(l, state)
+		if err := r.streamTail(ctx, l, state); err != nil {
+			return err
+		}
 		if err := r.readTail(ctx, l, state); err != nil {
 			return err
 		}
@@ -64,14 +66,16 @@ func sameLife(a, b stream.Identity) bool {
 	return a.Name == b.Name && a.Created.UnixMicro() == b.Created.UnixMicro()
 }
 
-// streamTail notes how far behind the destinations are: no difference, but worth knowing when one is told.
-func (r *run) streamTail(l *Level, state stream.State) {
-	if !sameLife(r.bronzeAt.stream, state.Identity) {
-		return
+// streamTail notes how far behind the warehouse is: no difference, but worth knowing when one is told.
+func (r *run) streamTail(ctx context.Context, l *Level, state stream.State) error {
+	if !sameLife(r.bronzeAt.stream, state.Identity) || state.LastSeq <= r.bronzeAt.seen {
+		return nil
 	}
-	if behind := int64(state.LastSeq) - int64(r.bronzeAt.seen); behind > 0 {
-		l.note(fmt.Sprintf("the warehouse has up to %d messages still to apply: %sload", behind, program))
+	behind, err := r.parts.Stream.CountChanges(ctx, r.bronzeAt.seen+1, state.LastSeq)
+	if err == nil && behind > 0 {
+		l.note(fmt.Sprintf("the warehouse has %d changes still to apply: %sload", behind, program))
 	}
+	return err
 }
 
 // maxTail bounds how much of what is still to be applied is read.
@@ -247,7 +251,7 @@ func (c *streamComparison) tell(ctx context.Context, l *Level) error {
 	if !c.deep {
 		return nil
 	}
-	other := Difference{Kind: KindContent, Detail: "stream and lake hold another content under the same order", Repair: c.fix.lake()}
+	other := Difference{Kind: KindContent, Detail: "stream and lake hold another content under the same order"}
 	err = c.gather(ctx, &other, `SELECT s.ord, a.date FROM verify_stream s JOIN verify_lake a ON a.ord = s.ord WHERE s.h IS DISTINCT FROM a.h AND s.op = 1 AND a.op IN (1, 4)`)
 	if err == nil && other.Count > 0 {
 		l.differ(other)

@@ -1,4 +1,3 @@
 package verify
 import "context"
-func (r *run) sources(ctx context.Context) error { return nil }
 func (r *run) marts(ctx context.Context) error { return nil }

@@ -10,6 +10,7 @@ import (
 
 	"claude-analytics/internal/stream"
 	"claude-analytics/internal/warehouse"
+	"claude-analytics/proto"
 )
 
 // Warehouse is what verify needs of *warehouse.DB.
@@ -33,25 +34,8 @@ type Stream interface {
 	CountChanges(ctx context.Context, from, to uint64) (uint64, error)
 	// ReadChanges reads them.
 	ReadChanges(ctx context.Context, from, to uint64, fn func(stream.Message) error) error
-}
-
-// Document is one that a source holds.
-type Document struct {
-	Namespace, ID string
-	// Raw is the document as the source would publish it, BSON; only when asked for.
-	Raw []byte
-}
-
-// Source is one lane's source.
-type Source interface {
-	// Lane is its name, Description what it reads.
-	Lane() string
-	Description() string
-	// Mirrors says that a document that is gone there is to go here too.
-	Mirrors() bool
-	// Documents hands over everything that the source holds and that its position in the stream covers, content as well
-	// or not, and returns how many there are that it does not cover yet. What is handed over is good until fn returns.
-	Documents(ctx context.Context, content bool, fn func(Document) error) (ahead int64, err error)
+	// ReadDeadLetters reads what was set aside.
+	ReadDeadLetters(ctx context.Context, fn func(proto.DeadLetter) error) error
 }
 
 // Marts are the models.

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"reflect"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/rs/zerolog"
 
+	"claude-analytics/ingest"
 	"claude-analytics/internal/document"
 	"claude-analytics/internal/stream"
 	"claude-analytics/sink/bronze"
@@ -29,6 +31,17 @@ func (s *service) newVerification(from sources, missing, noStream string, progre
 	if noStream == "" {
 		parts.Stream = s.conn
 	}
+	if noStream == "" && missing == "" {
+		lanes, err := from.lanes(s.cfg, serviceOptions{})
+		if err != nil {
+			return nil, err
+		}
+		for _, lane := range lanes {
+			parts.Sources = append(parts.Sources, verifySource{ingest.NewSurvey(lane, s.conn, s.log)})
+		}
+	} else if missing == "" {
+		parts.Missing[verify.LevelSource] = "without the stream nobody knows what of it was published"
+	}
 	v := &verification{service: s}
 	v.Verifier = verify.New(verify.Config{
 		Key: bronze.Key, KeepDeleted: s.cfg.OnDelete == "keep", Replay: hasCommand("Replay"),
@@ -46,6 +59,18 @@ func (v *verification) run(ctx context.Context, request verifyRequest) (verify.R
 func hasCommand(field string) bool {
 	_, ok := reflect.TypeFor[cli]().FieldByName(field)
 	return ok
+}
+
+// verifySource is a lane's source as a verifier reads it.
+type verifySource struct{ *ingest.Survey }
+
+// Documents translates what the survey hands over.
+func (s verifySource) Documents(ctx context.Context, content bool, fn func(verify.Document) error) (int64, error) {
+	ahead, err := s.Survey.Documents(ctx, content, func(d ingest.Surveyed) error { return fn(verify.Document(d)) })
+	if errors.Is(err, ingest.ErrUnfinished) {
+		err = verify.ErrNotYet
+	}
+	return ahead, err
 }
 
 // verifyLake is the lake's folder as a verifier looks at it.

@@ -3,8 +3,10 @@ package stream
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -48,7 +50,7 @@ func (c *Conn) CountChanges(ctx context.Context, from, to uint64) (uint64, error
 
 // changesFrom counts the changes at or above a sequence, through a consumer that is made for its count alone.
 func (c *Conn) changesFrom(ctx context.Context, seq uint64) (uint64, error) {
-	consumer, done, err := c.passing(ctx, seq)
+	consumer, done, err := c.passing(ctx, proto.StreamName, seq, changeSubjects("*"))
 	if err != nil {
 		return 0, fmt.Errorf("count changes from %d: %w", seq, err)
 	}
@@ -56,16 +58,16 @@ func (c *Conn) changesFrom(ctx context.Context, seq uint64) (uint64, error) {
 	return consumer.CachedInfo().NumPending, nil
 }
 
-// passing makes a consumer of all changes from a sequence on, in the server's memory.
-func (c *Conn) passing(ctx context.Context, from uint64) (jetstream.Consumer, func(), error) {
+// passing makes a consumer of what stands in a stream from a sequence on, in the server's memory.
+func (c *Conn) passing(ctx context.Context, stream string, from uint64, subjects []string) (jetstream.Consumer, func(), error) {
 	_, js, err := c.clients()
 	if err != nil {
 		return nil, nil, err
 	}
-	consumer, err := js.CreateConsumer(ctx, proto.StreamName, jetstream.ConsumerConfig{
+	consumer, err := js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:       max(from, 1),
-		FilterSubjects:    changeSubjects("*"),
+		FilterSubjects:    subjects,
 		AckPolicy:         jetstream.AckNonePolicy,
 		MemoryStorage:     true,
 		Replicas:          1,
@@ -79,7 +81,7 @@ func (c *Conn) passing(ctx context.Context, from uint64) (jetstream.Consumer, fu
 		// Best effort: the server forgets it by itself.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 		defer cancel()
-		_ = js.DeleteConsumer(ctx, proto.StreamName, name)
+		_ = js.DeleteConsumer(ctx, stream, name)
 	}, nil
 }
 
@@ -92,17 +94,41 @@ var errBeyond = errors.New("beyond the range")
 // ReadChanges hands over the changes that stand between two sequences, both included, in order; what was removed
 // meanwhile is left out.
 func (c *Conn) ReadChanges(ctx context.Context, from, to uint64, fn func(Message) error) error {
-	if err := c.readChanges(ctx, from, to, fn); err != nil {
+	if err := c.read(ctx, proto.StreamName, changeSubjects("*"), from, to, fn); err != nil {
 		return fmt.Errorf("read messages %d to %d: %w", from, to, err)
 	}
 	return nil
 }
 
-func (c *Conn) readChanges(ctx context.Context, from, to uint64, fn func(Message) error) error {
+// ReadDeadLetters hands over the dead letters in the order in which they came; what is none is left out.
+func (c *Conn) ReadDeadLetters(ctx context.Context, fn func(proto.DeadLetter) error) error {
+	err := c.read(ctx, proto.DeadLetterName, []string{proto.AllDeadLetterSubjects}, 1, math.MaxUint64, func(m Message) error {
+		var letter proto.DeadLetter
+		if json.Unmarshal(m.Data, &letter) != nil {
+			return nil
+		}
+		return fn(letter)
+	})
+	if err != nil {
+		return fmt.Errorf("read dead letters: %w", err)
+	}
+	return nil
+}
+
+// Positions reads a lane's positions, keyed by the last token of their subjects, without being its writer.
+func (c *Conn) Positions(ctx context.Context, lane string) (map[string][]byte, error) {
+	positions, err := c.positions(ctx, lane)
+	if err != nil {
+		return nil, fmt.Errorf("read positions of lane %s: %w", lane, err)
+	}
+	return positions, nil
+}
+
+func (c *Conn) read(ctx context.Context, stream string, subjects []string, from, to uint64, fn func(Message) error) error {
 	if from > to {
 		return nil
 	}
-	consumer, done, err := c.passing(ctx, from)
+	consumer, done, err := c.passing(ctx, stream, from, subjects)
 	if err != nil {
 		return err
 	}
