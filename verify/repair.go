@@ -74,7 +74,7 @@ func (commands) resnapshot() string {
 // accept records what is lost for good, so that it is known and no longer told.
 func (commands) accept() string { return program + "verify --accept-gaps" }
 
-// models computes a model anew.
+// models computes a model anew, and what is computed from it.
 func (commands) models(name string) string {
-	return program + "transform --full-refresh --models " + name
+	return program + "transform --full-refresh --models " + name + "+"
 }

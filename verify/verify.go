@@ -38,29 +38,6 @@ type Stream interface {
 	ReadDeadLetters(ctx context.Context, fn func(proto.DeadLetter) error) error
 }
 
-// Marts are the models.
-type Marts interface {
-	// Compare computes models aside and compares them row for row with what is stored: all of them, or with limit, about
-	// so many documents' worth and the models over all of them.
-	Compare(ctx context.Context, limit int64, seen func(done, of int64)) (MartResult, error)
-}
-
-// MartResult is what comparing the models showed.
-type MartResult struct {
-	// Models were compared, over Documents of Total documents.
-	Models           int
-	Documents, Total int64
-	Differences      []MartDifference
-}
-
-// MartDifference is a model whose stored rows are not those that it computes.
-type MartDifference struct {
-	Model string
-	// Missing are computed and not stored, Extra stored and not computed: a row that changed counts in both.
-	Missing, Extra int64
-	Examples       []string
-}
-
 // Parts is what is compared; nil parts are left out, with Missing saying why, by level.
 type Parts struct {
 	Warehouse Warehouse

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -11,6 +12,7 @@ import (
 	"claude-analytics/ingest"
 	"claude-analytics/internal/document"
 	"claude-analytics/internal/stream"
+	"claude-analytics/modeler"
 	"claude-analytics/sink/bronze"
 	"claude-analytics/sink/lake"
 	"claude-analytics/verify"
@@ -31,6 +33,7 @@ func (s *service) newVerification(from sources, missing, noStream string, progre
 	if noStream == "" {
 		parts.Stream = s.conn
 	}
+	parts.Marts = verifyMarts{s.modeler}
 	if noStream == "" && missing == "" {
 		lanes, err := from.lanes(s.cfg, serviceOptions{})
 		if err != nil {
@@ -59,6 +62,22 @@ func (v *verification) run(ctx context.Context, request verifyRequest) (verify.R
 func hasCommand(field string) bool {
 	_, ok := reflect.TypeFor[cli]().FieldByName(field)
 	return ok
+}
+
+// verifyMarts are the models as a verifier compares them.
+type verifyMarts struct{ *modeler.Modeler }
+
+// Compare translates what the modeler found.
+func (m verifyMarts) Compare(ctx context.Context, limit int64, seen func(done, of int64)) (verify.MartResult, error) {
+	found, err := m.Modeler.Compare(ctx, limit, seen)
+	if errors.Is(err, modeler.ErrNotBuilt) {
+		err = fmt.Errorf("%w: %w", verify.ErrNotBuilt, err)
+	}
+	result := verify.MartResult{Models: found.Models, Skipped: found.Skipped, Documents: found.Documents, Total: found.Total}
+	for _, d := range found.Differences {
+		result.Differences = append(result.Differences, verify.MartDifference(d))
+	}
+	return result, err
 }
 
 // verifySource is a lane's source as a verifier reads it.

@@ -1,3 +1,0 @@
-package verify
-import "context"
-func (r *run) marts(ctx context.Context) error { return nil }
