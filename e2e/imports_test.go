@@ -8,11 +8,12 @@ import (
 
 // allowed says which folders a folder may import; imports point one way, along the data path.
 var allowed = map[string][]string{
-	"cmd":       {"ingest", "sink", "modeler", "dashboard", "internal", "proto"},
+	"cmd":       {"ingest", "sink", "modeler", "dashboard", "verify", "internal", "proto"},
 	"ingest":    {"ingest", "internal", "proto"},
 	"sink":      {"sink", "internal", "proto"},
 	"modeler":   {"modeler", "internal", "proto"},
 	"dashboard": {"dashboard", "modeler", "internal", "proto"},
+	"verify":    {"internal", "proto"},
 	"internal":  {"internal", "proto"},
 	"proto":     {},
 }

@@ -142,26 +142,12 @@ func (r *run) partition(ctx context.Context) ([][]string, error) {
 
 // buildPart computes some sessions and adds them to the new tables.
 func (r *run) buildPart(ctx context.Context, ahead *prebuilt, sessions []string) error {
-	if err := r.exec(ctx, "list sessions", "CREATE TEMP TABLE "+closedTable+" (session_id VARCHAR)"); err != nil {
+	if err := r.listSessions(ctx, sessions); err != nil {
 		return err
 	}
-	for len(sessions) > 0 {
-		n := min(len(sessions), 10000)
-		values := make([]string, n)
-		for i, s := range sessions[:n] {
-			values[i] = "(" + project.Literal(s) + ")"
-		}
-		if err := r.exec(ctx, "list sessions", "INSERT INTO "+temp(closedTable)+" VALUES "+strings.Join(values, ", ")); err != nil {
-			return err
-		}
-		sessions = sessions[n:]
+	if err := r.countSessions(ctx); err != nil {
+		return err
 	}
-	var empty int64
-	if err := r.tx.QueryRow(ctx, "SELECT count(*), count(*) FILTER (WHERE session_id = '') FROM "+temp(closedTable)).Scan(&r.sessions, &empty); err != nil {
-		return fmt.Errorf("list sessions: %w", err)
-	}
-	// The table is read by place here; dates would only be in the way of what is not known yet.
-	r.bounds = bounds{nulls: empty > 0}
 	var wanted []*project.Node
 	for _, n := range r.project.Nodes {
 		if ahead.nodes[n] {
@@ -179,6 +165,36 @@ func (r *run) buildPart(ctx context.Context, ahead *prebuilt, sessions []string)
 			return err
 		}
 	}
+	return nil
+}
+
+// listSessions fills closedTable with these sessions.
+func (r *run) listSessions(ctx context.Context, sessions []string) error {
+	if err := r.exec(ctx, "list sessions", "CREATE TEMP TABLE "+closedTable+" (session_id VARCHAR)"); err != nil {
+		return err
+	}
+	for len(sessions) > 0 {
+		n := min(len(sessions), 10000)
+		values := make([]string, n)
+		for i, s := range sessions[:n] {
+			values[i] = "(" + project.Literal(s) + ")"
+		}
+		if err := r.exec(ctx, "list sessions", "INSERT INTO "+temp(closedTable)+" VALUES "+strings.Join(values, ", ")); err != nil {
+			return err
+		}
+		sessions = sessions[n:]
+	}
+	return nil
+}
+
+// countSessions reads what the scans for the rows of closedTable need. The table is read by place here; dates would only
+// be in the way of what is not known yet.
+func (r *run) countSessions(ctx context.Context) error {
+	var empty int64
+	if err := r.tx.QueryRow(ctx, "SELECT count(*), count(*) FILTER (WHERE session_id = '') FROM "+temp(closedTable)).Scan(&r.sessions, &empty); err != nil {
+		return fmt.Errorf("list sessions: %w", err)
+	}
+	r.bounds = bounds{nulls: empty > 0}
 	return nil
 }
 

@@ -42,6 +42,7 @@ type cli struct {
 	Report reportCmd `cmd:"" group:"Looking" help:"Tokens and cost by day, month, session, project, model, tool or five-hour block."`
 
 	Replay replayCmd `cmd:"" group:"Repair" help:"Apply a part of the stream, or of the lake, to the warehouse once more."`
+	Verify verifyCmd `cmd:"" group:"Looking" help:"Is everything there? Compare source, stream, lake, warehouse and marts."`
 
 	Deploy     deployCmd     `cmd:"" group:"Tools" help:"Create or update streams and consumers on the configured NATS."`
 	Dlq        dlqCmd        `cmd:"" group:"Tools" help:"Dead letters: what could not be published or converted. List, show, retry, drop."`

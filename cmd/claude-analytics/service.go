@@ -77,9 +77,8 @@ func newService(cfg config.Loaded, roles roles, log zerolog.Logger) *service {
 
 // open starts what the parts stand on, in data-path order. On an error the caller still calls close.
 func (s *service) open(ctx context.Context, opt serviceOptions) error {
-	info := lockfile.Info{PID: os.Getpid(), Command: s.roles.command, Started: s.started}
-	var err error
-	if s.lock, err = lockfile.Acquire(s.cfg.LockPath(), info); err != nil {
+	info, err := s.takeLock()
+	if err != nil {
 		return err
 	}
 	if s.roles.http {
@@ -111,6 +110,13 @@ func (s *service) open(ctx context.Context, opt serviceOptions) error {
 	}
 	s.ready.Store(true)
 	return nil
+}
+
+// takeLock makes the DATA_DIR this process's own.
+func (s *service) takeLock() (info lockfile.Info, err error) {
+	info = lockfile.Info{PID: os.Getpid(), Command: s.roles.command, Started: s.started}
+	s.lock, err = lockfile.Acquire(s.cfg.LockPath(), info)
+	return info, err
 }
 
 func (s *service) openIngest(opt serviceOptions) error {
