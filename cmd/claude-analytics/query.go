@@ -23,16 +23,21 @@ type queryCmd struct {
 	File    string        `short:"f" help:"Read the SQL from a file." placeholder:"FILE"`
 	JSON    bool          `help:"An array of objects." xor:"format"`
 	CSV     bool          `name:"csv" help:"Comma-separated, with a head." xor:"format"`
-	Raw     bool          `help:"Query the live database itself (in this release all queries do)."`
+	Raw     bool          `help:"Query the live database itself, bronze and silver included, instead of the published copy."`
+	Parquet string        `help:"Write a Parquet file." placeholder:"FILE" xor:"format"`
 	Limit   int           `help:"Rows at most." default:"10000"`
 	Timeout time.Duration `help:"Time at most." default:"30s"`
 }
 
 // Help gives examples.
 func (queryCmd) Help() string {
-	return "One read-only statement; no file access, no settings. Schemas: raw, staging, intermediate, marts, meta.\n\n" +
+	return "One read-only statement; no file access, no settings. While a service runs it is answered by the published copy of\n" +
+		"the gold layer (schemas marts and meta), a few seconds behind; --raw asks the live database with all its schemas (raw,\n" +
+		"staging, intermediate, marts, meta). Without a service the file itself is opened.\n\n" +
 		"  claude-analytics query \"SELECT * FROM marts.agg_daily_summary ORDER BY date_key DESC LIMIT 7\"\n" +
-		"  claude-analytics query --csv -f report.sql > report.csv"
+		"  claude-analytics query --raw \"SELECT type, count(*) FROM raw.conversations GROUP BY ALL\"\n" +
+		"  claude-analytics query --csv -f report.sql > report.csv\n" +
+		"  claude-analytics query --limit 1000000 --parquet calls.parquet \"FROM marts.fct_tool_calls\""
 }
 
 // queryRequest is the body of a request to claude-analytics.query.
@@ -40,6 +45,7 @@ type queryRequest struct {
 	SQL     string `json:"sql"`
 	Limit   int    `json:"limit"`
 	Timeout string `json:"timeout"`
+	Raw     bool   `json:"raw,omitempty"` // the live database, not the published copy
 }
 
 // queryAnswer is its answer; Truncated says that there were more rows than the limit.
@@ -47,6 +53,9 @@ type queryAnswer struct {
 	Columns   []warehouse.Column  `json:"columns"`
 	Rows      [][]json.RawMessage `json:"rows"`
 	Truncated bool                `json:"truncated"`
+	// Source is what answered: "published copy", "live database" or "file"; AsOf how fresh the copy is.
+	Source string             `json:"source"`
+	AsOf   *warehouse.Version `json:"as_of,omitempty"`
 }
 
 // Run asks the service, or opens the warehouse.
@@ -59,7 +68,7 @@ func (c *queryCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	request := queryRequest{SQL: sql, Limit: c.Limit, Timeout: c.Timeout.String()}
+	request := queryRequest{SQL: sql, Limit: c.Limit, Timeout: c.Timeout.String(), Raw: c.Raw}
 	answer, err := queryAnywhere(ctx, cfg, log, request)
 	if err != nil {
 		return err
@@ -92,7 +101,24 @@ func queryAnywhere(ctx context.Context, cfg config.Loaded, log zerolog.Logger, r
 		return answer, err
 	}
 	answer, err = runQuery(ctx, db, request)
+	answer.Source = "file"
 	return answer, errors.Join(err, db.Close())
+}
+
+// query answers on the published copy, or on the live database if the request says so.
+func (s *service) query(ctx context.Context, request queryRequest) (queryAnswer, error) {
+	if request.Raw {
+		answer, err := runQuery(ctx, s.db, request)
+		answer.Source = "live database"
+		return answer, err
+	}
+	var version warehouse.Version
+	answer, err := limited(request, func(limits warehouse.Limits) (result *warehouse.Result, err error) {
+		result, version, err = s.copies.Copy().Query(ctx, request.SQL, limits)
+		return result, err
+	})
+	answer.Source, answer.AsOf = "published copy", &version
+	return answer, err
 }
 
 func (c *queryCmd) statement(stdin io.Reader) (string, error) {
@@ -115,8 +141,13 @@ func (c *queryCmd) statement(stdin io.Reader) (string, error) {
 	return string(text), nil
 }
 
-// runQuery is what live and offline share.
+// runQuery asks a database.
 func runQuery(ctx context.Context, db *warehouse.DB, request queryRequest) (queryAnswer, error) {
+	return limited(request, func(limits warehouse.Limits) (*warehouse.Result, error) { return db.Query(ctx, request.SQL, limits) })
+}
+
+// limited runs a query within what the request asks for, as far as that is allowed.
+func limited(request queryRequest, run func(warehouse.Limits) (*warehouse.Result, error)) (queryAnswer, error) {
 	timeout, err := time.ParseDuration(request.Timeout)
 	if err != nil || timeout <= 0 || timeout > 10*time.Minute {
 		timeout = 30 * time.Second
@@ -125,7 +156,7 @@ func runQuery(ctx context.Context, db *warehouse.DB, request queryRequest) (quer
 	if limit <= 0 || limit > 1_000_000 {
 		limit = 10_000
 	}
-	result, err := db.Query(ctx, request.SQL, warehouse.Limits{Rows: limit, Timeout: timeout})
+	result, err := run(warehouse.Limits{Rows: limit, Timeout: timeout})
 	if err != nil {
 		return queryAnswer{}, err
 	}
