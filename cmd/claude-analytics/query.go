@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/rs/zerolog"
 
 	"claude-analytics/internal/config"
@@ -45,13 +46,15 @@ type queryRequest struct {
 	SQL     string `json:"sql"`
 	Limit   int    `json:"limit"`
 	Timeout string `json:"timeout"`
-	Raw     bool   `json:"raw,omitempty"` // the live database, not the published copy
+	Raw     bool   `json:"raw,omitempty"`   // the live database, not the published copy
+	Arrow   bool   `json:"arrow,omitempty"` // answer as an Arrow stream instead of rows
 }
 
 // queryAnswer is its answer; Truncated says that there were more rows than the limit.
 type queryAnswer struct {
 	Columns   []warehouse.Column  `json:"columns"`
 	Rows      [][]json.RawMessage `json:"rows"`
+	Arrow     []byte              `json:"arrow,omitempty"` // an Arrow stream, if that was asked for; then there are no rows
 	Truncated bool                `json:"truncated"`
 	// Source is what answered: "published copy", "live database" or "file"; AsOf how fresh the copy is.
 	Source string             `json:"source"`
@@ -68,7 +71,7 @@ func (c *queryCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	request := queryRequest{SQL: sql, Limit: c.Limit, Timeout: c.Timeout.String(), Raw: c.Raw}
+	request := queryRequest{SQL: sql, Limit: c.Limit, Timeout: c.Timeout.String(), Raw: c.Raw, Arrow: c.Parquet != ""}
 	answer, err := queryAnywhere(ctx, cfg, log, request)
 	if err != nil {
 		return err
@@ -112,10 +115,17 @@ func (s *service) query(ctx context.Context, request queryRequest) (queryAnswer,
 		answer.Source = "live database"
 		return answer, err
 	}
+	published := s.copies.Copy()
 	var version warehouse.Version
-	answer, err := limited(request, func(limits warehouse.Limits) (result *warehouse.Result, err error) {
-		result, version, err = s.copies.Copy().Query(ctx, request.SQL, limits)
-		return result, err
+	answer, err := limited(request, asked{
+		rows: func(limits warehouse.Limits) (result *warehouse.Result, err error) {
+			result, version, err = published.Query(ctx, request.SQL, limits)
+			return result, err
+		},
+		arrow: func(limits warehouse.Limits, use func(array.RecordReader) error) (truncated bool, err error) {
+			truncated, version, err = published.QueryArrow(ctx, request.SQL, limits, use)
+			return truncated, err
+		},
 	})
 	answer.Source, answer.AsOf = "published copy", &version
 	return answer, err
@@ -143,11 +153,22 @@ func (c *queryCmd) statement(stdin io.Reader) (string, error) {
 
 // runQuery asks a database.
 func runQuery(ctx context.Context, db *warehouse.DB, request queryRequest) (queryAnswer, error) {
-	return limited(request, func(limits warehouse.Limits) (*warehouse.Result, error) { return db.Query(ctx, request.SQL, limits) })
+	return limited(request, asked{
+		rows: func(limits warehouse.Limits) (*warehouse.Result, error) { return db.Query(ctx, request.SQL, limits) },
+		arrow: func(limits warehouse.Limits, use func(array.RecordReader) error) (bool, error) {
+			return db.QueryArrow(ctx, request.SQL, limits, use)
+		},
+	})
+}
+
+// asked are the two ways to ask a database.
+type asked struct {
+	rows  func(warehouse.Limits) (*warehouse.Result, error)
+	arrow func(warehouse.Limits, func(array.RecordReader) error) (truncated bool, err error)
 }
 
 // limited runs a query within what the request asks for, as far as that is allowed.
-func limited(request queryRequest, run func(warehouse.Limits) (*warehouse.Result, error)) (queryAnswer, error) {
+func limited(request queryRequest, database asked) (queryAnswer, error) {
 	timeout, err := time.ParseDuration(request.Timeout)
 	if err != nil || timeout <= 0 || timeout > 10*time.Minute {
 		timeout = 30 * time.Second
@@ -156,7 +177,11 @@ func limited(request queryRequest, run func(warehouse.Limits) (*warehouse.Result
 	if limit <= 0 || limit > 1_000_000 {
 		limit = 10_000
 	}
-	result, err := run(warehouse.Limits{Rows: limit, Timeout: timeout})
+	limits := warehouse.Limits{Rows: limit, Timeout: timeout}
+	if request.Arrow {
+		return arrowAnswer(database, limits)
+	}
+	result, err := database.rows(limits)
 	if err != nil {
 		return queryAnswer{}, err
 	}
@@ -177,6 +202,8 @@ func (c *queryCmd) print(e *env, answer queryAnswer) error {
 		defer fmt.Fprintf(e.stderr, "only the first %s rows; --limit gives more\n", count(len(answer.Rows)))
 	}
 	switch {
+	case c.Parquet != "":
+		return c.writeParquet(e, answer)
 	case c.JSON:
 		return printObjects(e.stdout, answer)
 	case c.CSV:
