@@ -15,7 +15,7 @@ func (s *service) serveEndpoints(ctx context.Context) (stop func(), err error) {
 	}
 	stop, err = s.conn.Serve(ctx, []stream.Endpoint{
 		endpoint("status", func(ctx context.Context, _ struct{}) (statusReport, error) { return s.status(ctx) }),
-		endpoint("query", func(ctx context.Context, r queryRequest) (queryAnswer, error) { return runQuery(ctx, s.db, r) }),
+		endpoint("query", func(ctx context.Context, r queryRequest) (queryAnswer, error) { return s.query(ctx, r) }),
 		endpoint("transform", s.transform),
 		endpoint("replay", s.replay),
 		endpoint("dlq", (&letterBox{conn: s.conn, sink: s.sink}).do),

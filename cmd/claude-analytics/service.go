@@ -51,6 +51,7 @@ type service struct {
 	db      *warehouse.DB
 	sink    *sink.Sink
 	modeler *modeler.Modeler
+	copies  *warehouse.Publisher
 }
 
 // serviceOptions are what a command adds to the settings.
@@ -133,6 +134,7 @@ func (s *service) openIngest(opt serviceOptions) error {
 func (s *service) openWarehouse(ctx context.Context) error {
 	s.db = warehouse.New(warehouse.Config{
 		Path: s.cfg.WarehousePath(), Threads: s.cfg.DuckDBThreads, MemoryLimit: s.cfg.DuckDBMemoryLimit, Indexes: s.cfg.RawIndexes,
+		Copies: s.cfg.CopiesDir(),
 	}, s.log)
 	if err := s.db.Open(ctx); err != nil {
 		return err
@@ -145,7 +147,7 @@ func (s *service) openWarehouse(ctx context.Context) error {
 		Debounce: s.cfg.RefreshDebounce, MaxWait: s.cfg.RefreshMaxWait, Interval: s.cfg.RefreshInterval,
 		FullRefreshCron: s.cfg.FullRefreshCron, ReportTZ: s.cfg.ReportTZ, Prices: s.cfg.Prices, Behind: s.behind, OnRefresh: s.announceRefresh,
 	}, s.db, s.log, s.registry)
-	return nil
+	return s.openCopies()
 }
 
 // behind tells the modeler that much is still to come, so that refreshes had better wait.
@@ -164,6 +166,7 @@ func (s *service) behind() bool {
 
 // announceRefresh tells whoever listens that the marts are new.
 func (s *service) announceRefresh(result modeler.Result) {
+	s.copies.Changed()
 	if err := s.conn.Emit(context.Background(), proto.EventModelsRefreshed, result); err != nil {
 		s.log.Debug().Err(err).Msg("nobody was told of the refresh")
 	}
@@ -201,6 +204,7 @@ func (s *service) run(ctx context.Context, stopWhen func(context.Context) error)
 			}
 			return s.modeler.Run(ctx, applied)
 		})
+		g.Go(func() error { return s.copies.Run(ctx) })
 	}
 	if stopWhen != nil {
 		g.Go(func() error {
@@ -279,6 +283,9 @@ func (s *service) close() error {
 	}
 	if s.conn != nil {
 		faults = append(faults, s.conn.Close(ctx))
+	}
+	if s.copies != nil {
+		s.closeCopies(ctx)
 	}
 	if s.db != nil {
 		faults = append(faults, s.db.Close())

@@ -65,6 +65,12 @@ func (c Config) WarehousePath() string {
 	return filepath.Join(c.DataDir, "analytics.duckdb")
 }
 
+// MartsPath is the published copy of the gold layer.
+func (c Config) MartsPath() string { return filepath.Join(c.DataDir, "marts.duckdb") }
+
+// CopiesDir is where the next copy is built before it takes MartsPath's place.
+func (c Config) CopiesDir() string { return filepath.Join(c.DataDir, ".publish") }
+
 // LakeDir holds the Parquet files and their manifest.
 func (c Config) LakeDir() string { return filepath.Join(c.DataDir, "raw") }
 

@@ -47,9 +47,9 @@ func (t *Tx) scanArrow(ctx context.Context, reader array.RecordReader, statement
 }
 
 // QueryArrow runs one statement and returns its result as Arrow records; the caller releases the reader.
-func (t *Tx) QueryArrow(ctx context.Context, statement string) (reader array.RecordReader, err error) {
+func (t *Tx) QueryArrow(ctx context.Context, statement string, args ...any) (reader array.RecordReader, err error) {
 	err = t.raw(func(arrow *duckdb.Arrow) error {
-		reader, err = arrow.QueryContext(ctx, statement)
+		reader, err = arrow.QueryContext(ctx, statement, args...)
 		return err
 	})
 	return reader, err

@@ -36,6 +36,7 @@ type instance struct {
 	// writers never keeps a connection: each transaction has a fresh one (it costs 0.2 ms), so that nothing it leaves
 	// there, as temporary tables, outlives it. readers is a pool.
 	writers, readers *sql.DB
+	catalog          string
 	scratch          string
 }
 
@@ -56,13 +57,13 @@ func attach(ctx context.Context, cfg Config) (_ *instance, err error) {
 		if !attached.Load() {
 			return nil
 		}
-		_, err := conn.ExecContext(context.Background(), "USE "+Catalog, nil)
+		_, err := conn.ExecContext(context.Background(), "USE "+cfg.catalog(), nil)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start DuckDB: %w", err)
 	}
-	inst := &instance{connector: connector, scratch: scratchFolder(cfg)}
+	inst := &instance{connector: connector, catalog: cfg.catalog(), scratch: scratchFolder(cfg)}
 	inst.writers = sql.OpenDB(shared{connector})
 	inst.writers.SetMaxIdleConns(-1)
 	inst.readers = sql.OpenDB(shared{connector})
@@ -82,7 +83,7 @@ func attach(ctx context.Context, cfg Config) (_ *instance, err error) {
 	if err := inst.set(ctx, conn, cfg); err != nil {
 		return nil, err
 	}
-	if _, err := conn.ExecContext(ctx, attachStatement(cfg)+"; USE "+Catalog); err != nil {
+	if _, err := conn.ExecContext(ctx, attachStatement(cfg)+"; USE "+cfg.catalog()); err != nil {
 		return nil, explainOpen(err, cfg)
 	}
 	attached.Store(true)
@@ -122,7 +123,7 @@ func (inst *instance) set(ctx context.Context, conn *sql.Conn, cfg Config) error
 		settings = append(settings, "SET memory_limit = "+Literal(cfg.MemoryLimit))
 	}
 	folders := []string{Literal(asideFolder(cfg))}
-	for _, folder := range cfg.Folders {
+	for _, folder := range cfg.folders() {
 		folders = append(folders, Literal(folder))
 	}
 	settings = append(settings, "SET allowed_directories = ["+strings.Join(folders, ", ")+"]")
@@ -142,7 +143,7 @@ func attachStatement(cfg Config) string {
 	if cfg.ReadOnly {
 		options = "READ_ONLY"
 	}
-	return fmt.Sprintf("ATTACH %s AS %s (%s)", Literal(cfg.Path), Catalog, options)
+	return fmt.Sprintf("ATTACH %s AS %s (%s)", Literal(cfg.Path), cfg.catalog(), options)
 }
 
 func createTables(ctx context.Context, conn *sql.Conn, indexes bool) error {
@@ -193,6 +194,9 @@ func prepareFolder(cfg Config) error {
 
 // scratchFolder is where DuckDB spills. Readers in several processes must not share one.
 func scratchFolder(cfg Config) string {
+	if cfg.scratch != "" {
+		return cfg.scratch
+	}
 	if cfg.ReadOnly {
 		return fmt.Sprintf("%s.tmp-%d", cfg.Path, os.Getpid())
 	}
@@ -203,7 +207,7 @@ func scratchFolder(cfg Config) string {
 func (inst *instance) close() error {
 	var errs []error
 	errs = append(errs, inst.readers.Close())
-	if _, err := inst.writers.Exec("USE memory; DETACH DATABASE IF EXISTS " + Catalog); err != nil {
+	if _, err := inst.writers.Exec("USE memory; DETACH DATABASE IF EXISTS " + inst.catalog); err != nil {
 		errs = append(errs, err)
 	}
 	errs = append(errs, inst.writers.Close(), inst.connector.Close(), os.RemoveAll(inst.scratch))
