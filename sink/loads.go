@@ -2,6 +2,7 @@ package sink
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -41,6 +42,11 @@ func (l *bronzeLoad) add(it *item) {
 		for k := range it.blocks {
 			l.blocks.Append(&it.blocks[k])
 			b.BlockRows = append(b.BlockRows, at)
+		}
+		for _, f := range it.change.GetFindings() {
+			b.Findings = append(b.Findings, bronze.Finding{
+				Row: at, Rule: f.GetRule(), Path: strings.ToValidUTF8(f.GetPath(), "\uFFFD"), Hash: f.GetHash(), Version: it.row.RedactionVersion,
+			})
 		}
 		for _, key := range it.links {
 			b.Links = append(b.Links, bronze.Link{Row: at, Key: key})

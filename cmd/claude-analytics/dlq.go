@@ -74,7 +74,7 @@ func withLetters(ctx context.Context, e *env, works bool, use func(context.Conte
 	if err := s.open(ctx, serviceOptions{}); err != nil {
 		return err
 	}
-	box := &letterBox{conn: s.conn, sink: s.sink}
+	box := &letterBox{conn: s.conn, sink: s.sink, cfg: s.cfg}
 	if !works {
 		return use(ctx, box.do)
 	}

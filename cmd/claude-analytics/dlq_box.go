@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"claude-analytics/ingest/transcript"
+	"claude-analytics/internal/config"
 	"claude-analytics/internal/stream"
 	"claude-analytics/proto"
 	"claude-analytics/sink"
@@ -68,6 +69,8 @@ const (
 type letterBox struct {
 	conn *stream.Conn
 	sink *sink.Sink
+	// cfg says how secrets are replaced in what is published anew.
+	cfg config.Loaded
 }
 
 // do answers a request, live and offline alike.
@@ -239,6 +242,15 @@ func (b *letterBox) restore(ctx context.Context, letters []stream.Letter) ([]sin
 
 // publish publishes parts of sources anew, on a lane of its own: a source's own lane has its own writer.
 func (b *letterBox) publish(ctx context.Context, letters []stream.Letter) (results []sink.Retried, err error) {
+	if len(letters) == 0 {
+		return nil, nil
+	}
+	var redact transcript.Redactor
+	if rules, err := loadRules(b.cfg); err != nil {
+		return nil, err
+	} else if rules != nil {
+		redact = rules
+	}
 	var lane *stream.Lane
 	defer func() {
 		if lane != nil {
@@ -246,7 +258,7 @@ func (b *letterBox) publish(ctx context.Context, letters []stream.Letter) (resul
 		}
 	}()
 	for _, l := range letters {
-		entry, reason, detail := anew(l, b.conn.MaxPayload())
+		entry, reason, detail := anew(l, b.conn.MaxPayload(), redact)
 		if reason != "" {
 			failed, err := b.sink.LetterFailed(ctx, l, reason, detail)
 			if err != nil {
@@ -281,12 +293,12 @@ func retryWriter() string {
 }
 
 // anew is the change that a letter of a source becomes under today's rules, or why it becomes none.
-func anew(l stream.Letter, maxMessage int64) (change stream.Outgoing, reason, detail string) {
+func anew(l stream.Letter, maxMessage int64, redact transcript.Redactor) (change stream.Outgoing, reason, detail string) {
 	if l.File == "" {
 		return change, l.Reason, "what a collection's change stream gave out of turn cannot be published later: " +
 			"once its cause is mended, read the collection again with claude-analytics extract --full-backfill, and drop the letter"
 	}
-	entry, err := transcript.Again(l.DeadLetter, maxMessage, time.Now().UTC())
+	entry, err := transcript.Again(l.DeadLetter, maxMessage, redact, time.Now().UTC())
 	if err != nil {
 		return change, l.Reason, err.Error()
 	}

@@ -18,7 +18,7 @@ func (s *service) serveEndpoints(ctx context.Context) (stop func(), err error) {
 		endpoint("query", func(ctx context.Context, r queryRequest) (queryAnswer, error) { return s.query(ctx, r) }),
 		endpoint("transform", s.transform),
 		endpoint("replay", s.replay),
-		endpoint("dlq", (&letterBox{conn: s.conn, sink: s.sink}).do),
+		endpoint("dlq", (&letterBox{conn: s.conn, sink: s.sink, cfg: s.cfg}).do),
 		endpoint("doctor", func(ctx context.Context, _ struct{}) ([]finding, error) { return s.examine(ctx), nil }),
 	})
 	if err != nil {

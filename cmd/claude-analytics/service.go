@@ -18,6 +18,7 @@ import (
 	"claude-analytics/ingest"
 	"claude-analytics/internal/config"
 	"claude-analytics/internal/lockfile"
+	"claude-analytics/internal/redact"
 	"claude-analytics/internal/stream"
 	"claude-analytics/internal/warehouse"
 	"claude-analytics/modeler"
@@ -48,6 +49,7 @@ type service struct {
 	http    *dashboard.Server
 	conn    *stream.Conn
 	lanes   lanes
+	rules   *redact.Rules // nil: secrets are not replaced
 	db      *warehouse.DB
 	sink    *sink.Sink
 	modeler *modeler.Modeler
@@ -78,6 +80,15 @@ func newService(cfg config.Loaded, roles roles, log zerolog.Logger) *service {
 
 // open starts what the parts stand on, in data-path order. On an error the caller still calls close.
 func (s *service) open(ctx context.Context, opt serviceOptions) error {
+	var err error
+	if s.roles.ingest {
+		if s.rules, err = loadRules(s.cfg); err != nil {
+			return err
+		}
+		if s.rules == nil {
+			s.log.Warn().Msg("REDACT=off: secrets are published as they are read")
+		}
+	}
 	info, err := s.takeLock()
 	if err != nil {
 		return err
@@ -126,6 +137,9 @@ func (s *service) openIngest(opt serviceOptions) error {
 		return err
 	}
 	for _, cfg := range configs {
+		if s.rules != nil {
+			cfg.Redact = s.rules
+		}
 		s.lanes = append(s.lanes, ingest.New(cfg, s.conn, s.log, s.registry))
 	}
 	return nil

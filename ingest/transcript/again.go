@@ -17,12 +17,13 @@ var ErrCannotRetry = errors.New("the letter alone cannot be retried")
 const readAgain = "read the file again with: claude-analytics extract --full-backfill"
 
 // Again takes a part of a transcript that was set aside for what today's rules make of it: a change, under the key that
-// reading the file would give it, or the letter in which it is set aside again. maxMessage is the largest change, bytes.
-func Again(l proto.DeadLetter, maxMessage int64, now time.Time) (Entry, error) {
+// reading the file would give it, or the letter in which it is set aside again. maxMessage is the largest change, bytes;
+// a redactor of nil replaces no secrets. Size is no measure of what the letter holds: secrets were replaced in it.
+func Again(l proto.DeadLetter, maxMessage int64, redact Redactor, now time.Time) (Entry, error) {
 	id, err := hex.DecodeString(l.ID)
 	var key [12]byte
 	switch {
-	case l.Truncated || int64(len(l.Payload)) != l.Size:
+	case l.Truncated || len(l.Payload) == 0:
 		return Entry{}, fmt.Errorf("%w: it holds %d of %d bytes: %s", ErrCannotRetry, len(l.Payload), l.Size, readAgain)
 	case err != nil || len(id) != len(key) || l.SourceFile == "":
 		return Entry{}, fmt.Errorf("%w: it does not say where its file is: %s", ErrCannotRetry, readAgain)
@@ -34,7 +35,7 @@ func Again(l proto.DeadLetter, maxMessage int64, now time.Time) (Entry, error) {
 	}
 	item.Offset += l.Offset
 	from := origin{lane: l.Lane, folder: l.Namespace, path: l.File, sourceFile: l.SourceFile, project: l.Project}
-	c := converter{maxMessage: maxMessage, counters: &Counters{}}
+	c := converter{maxMessage: maxMessage, counters: &Counters{}, redact: redact}
 	return c.entryAs(&from, key, item, now)
 }
 

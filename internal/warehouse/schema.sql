@@ -129,6 +129,23 @@ CREATE TABLE IF NOT EXISTS raw.content_blocks (
     _key               UBIGINT NOT NULL    -- the row's in raw.conversations; sink/bronze adds it
 );
 
+-- One row a secret that redaction replaced in a document (key: source, _id, finding_index): what kind it was and where, and
+-- a hash by which equal ones are known. The secret itself is nowhere.
+CREATE TABLE IF NOT EXISTS raw.secret_findings (
+    source             VARCHAR NOT NULL,
+    _id                VARCHAR NOT NULL,
+    finding_index      INTEGER NOT NULL,
+    rule               VARCHAR NOT NULL,
+    path               VARCHAR NOT NULL,   -- dotted, as in message.content.0.text
+    hash               VARCHAR NOT NULL,   -- hex SHA-256 of the secret
+    session_id         VARCHAR,
+    date               DATE NOT NULL,
+    redaction_version  INTEGER NOT NULL,   -- of the rules
+    _epoch             BIGINT NOT NULL,
+    _seq               BIGINT NOT NULL,
+    _key               UBIGINT NOT NULL    -- the row's in raw.conversations
+);
+
 -- Which sessions hold which uuid, response key and tool call: xxhash64 of "u:"+uuid, "r:"+response_key, "t:"+tool_use_id.
 -- Sessions that share one are always refreshed together. batch is meta.changed_keys'.
 CREATE TABLE IF NOT EXISTS raw.link_keys (

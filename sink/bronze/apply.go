@@ -74,6 +74,7 @@ func (a *application) run(ctx context.Context, tx *warehouse.Tx) error {
 		{"remove rows", func(ctx context.Context, tx *warehouse.Tx) error { return removeRows(ctx, tx, &a.outcome) }},
 		{"insert rows", a.insertRows},
 		{"insert blocks", a.insertBlocks},
+		{"insert findings", a.insertFindings},
 		{"bury", a.bury},
 		{"link", a.link},
 		{"note dead letters", a.noteDeadLetters},
@@ -180,8 +181,10 @@ func (a *application) drop(ctx context.Context, tx *warehouse.Tx) error {
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `DELETE FROM raw.content_blocks WHERE (source, _id) IN (SELECT (source, _id) FROM raw.conversations WHERE `+below+`)`, args...); err != nil {
-			return err
+		for _, table := range []string{"raw.content_blocks", "raw.secret_findings"} {
+			if _, err := tx.Exec(ctx, `DELETE FROM `+table+` WHERE (source, _id) IN (SELECT (source, _id) FROM raw.conversations WHERE `+below+`)`, args...); err != nil {
+				return err
+			}
 		}
 		n, err := tx.Exec(ctx, `DELETE FROM raw.conversations WHERE `+below, args...)
 		if err != nil {

@@ -32,6 +32,8 @@ type Batch struct {
 	Blocks arrow.RecordBatch
 	// BlockRows says for each block which of Rows it belongs to.
 	BlockRows []int32
+	// Findings are the secrets that were replaced in the rows, in the order of these.
+	Findings []Finding
 	// Links are the keys by which rows' sessions belong together.
 	Links []Link
 
@@ -148,6 +150,9 @@ func (c *columns) check(b *Batch) error {
 		case c.blockDate.Value(i) != c.date.Value(int(row)):
 			return fmt.Errorf("%w: block %d has another date than its row", ErrBatch, i)
 		}
+	}
+	if err := c.checkFindings(b.Findings); err != nil {
+		return err
 	}
 	for _, link := range b.Links {
 		if link.Row < 0 || int(link.Row) >= c.n {

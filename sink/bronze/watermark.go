@@ -86,7 +86,7 @@ func (b *Bronze) Truncate(ctx context.Context) error {
 		b.links.clear()
 		if _, err := tx.Exec(ctx, fmt.Sprintf(`INSERT INTO meta.changed_keys BY NAME
 			SELECT DISTINCT %d AS batch, coalesce(session_id, '') AS session_id, date FROM raw.conversations;
-			TRUNCATE raw.conversations; TRUNCATE raw.content_blocks; TRUNCATE raw.link_keys; TRUNCATE raw.tombstones`, batch+1)); err != nil {
+			TRUNCATE raw.conversations; TRUNCATE raw.content_blocks; TRUNCATE raw.secret_findings; TRUNCATE raw.link_keys; TRUNCATE raw.tombstones`, batch+1)); err != nil {
 			return err
 		}
 		if err := beginRebuild(ctx, tx); err != nil {
