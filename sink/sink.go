@@ -99,6 +99,8 @@ type Sink struct {
 
 	// filling is held by whoever fills the warehouse from the lake.
 	filling sync.Mutex
+	// erasing is held by an erasure.
+	erasing sync.Mutex
 
 	mu         sync.Mutex
 	state      string
