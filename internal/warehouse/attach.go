@@ -145,7 +145,7 @@ func attachStatement(cfg Config) string {
 }
 
 func createTables(ctx context.Context, conn *sql.Conn, indexes bool) error {
-	if _, err := conn.ExecContext(ctx, schema); err != nil {
+	if _, err := conn.ExecContext(ctx, schema+"; DROP VIEW IF EXISTS main."+arrowView); err != nil {
 		return fmt.Errorf("create tables: %w", err)
 	}
 	for _, index := range rawIndexes {
