@@ -186,3 +186,9 @@ func token(text string, keepCase bool) string {
 	}
 	return b.String()
 }
+
+// SessionSubjects matches the changes of one session in all lanes, among those of other sessions of its bucket.
+func SessionSubjects(session string) string { return subjectRoot + ".*." + Bucket(session) + ".>" }
+
+// ProjectSubjects matches the changes of one project in all lanes.
+func ProjectSubjects(project string) string { return subjectRoot + ".*.*." + ProjectToken(project) }

@@ -99,7 +99,7 @@ func (s *Sink) look(ctx context.Context) (plan, error) {
 	}
 	view := streamView{
 		Identity: lake.Stream{Name: state.Identity.Name, Created: state.Identity.Created},
-		First:    state.FirstSeq, Last: state.LastSeq, PurgeFloor: state.PurgeFloor,
+		First:    state.FirstSeq, Last: state.LastSeq, PurgeFloor: state.PurgeFloor, ErasedTo: state.ErasedTo,
 	}
 	for _, at := range []*standing{&lakeAt, &warehouseAt} {
 		if at.At, err = s.messageAt(ctx, view, at.Mark); err != nil {
@@ -133,6 +133,9 @@ func (s *Sink) look(ctx context.Context) (plan, error) {
 	}
 	// Before either destination moves: from where they stand now, the gaps can still be told.
 	if err := s.keepGaps(ctx, p.Gaps); err != nil {
+		return plan{}, err
+	}
+	if err := s.keepErasures(ctx); err != nil {
 		return plan{}, err
 	}
 	s.landed.place(lakeAt.Mark, p.Epoch, p.LakeAfter)

@@ -98,7 +98,7 @@ func (s *Sink) rebuildNow(ctx context.Context, progress func(RebuildProgress)) e
 	if err := s.bronze.Truncate(ctx); err != nil {
 		return fmt.Errorf("rebuild: %w", err)
 	}
-	if err := s.fromLake(ctx, false, progress); err != nil {
+	if err := errors.Join(s.fromLake(ctx, false, progress), s.keepErasures(ctx)); err != nil {
 		return fmt.Errorf("rebuild: %w", err)
 	}
 	s.log.Info().Dur("took", time.Since(began)).Msg("rebuild from the lake finished")

@@ -111,6 +111,9 @@ type Sink struct {
 	mirrored    stream.LettersState
 	lettersHeld atomic.Uint64
 
+	// erasing is held by an erasure.
+	erasing sync.Mutex
+
 	mu         sync.Mutex
 	state      string
 	plan       plan

@@ -46,6 +46,7 @@ type cli struct {
 
 	Deploy     deployCmd     `cmd:"" group:"Tools" help:"Create or update streams and consumers on the configured NATS."`
 	Dlq        dlqCmd        `cmd:"" group:"Tools" help:"Dead letters: what could not be published or converted. List, show, retry, drop."`
+	GC         gcCmd         `cmd:"" name:"gc" group:"Tools" help:"Retention, compaction; with --erase physical erasure of a session, a project, or what was deleted."`
 	Generate   generateCmd   `cmd:"" group:"Tools" help:"Write realistic, seeded transcripts, with the truth beside them."`
 	Version    versionCmd    `cmd:"" group:"Tools" help:"Print the version."`
 	Completion completionCmd `cmd:"" group:"Tools" help:"Print a completion script for bash, zsh or fish."`
@@ -124,6 +125,11 @@ func (e *env) startOnce(flags map[string]string) (config.Loaded, zerolog.Logger,
 
 func (e *env) println(args ...any)               { fmt.Fprintln(e.stdout, args...) }
 func (e *env) printf(format string, args ...any) { fmt.Fprintf(e.stdout, format, args...) }
+
+func isTerminalReader(r io.Reader) bool {
+	file, ok := r.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
 
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)

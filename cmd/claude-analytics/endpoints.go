@@ -19,6 +19,7 @@ func (s *service) serveEndpoints(ctx context.Context) (stop func(), err error) {
 		endpoint("transform", s.transform),
 		endpoint("replay", s.replay),
 		endpoint("dlq", (&letterBox{conn: s.conn, sink: s.sink, cfg: s.cfg}).do),
+		endpoint("gc", s.answerGC),
 		endpoint("doctor", func(ctx context.Context, _ struct{}) ([]finding, error) { return s.examine(ctx), nil }),
 	})
 	if err != nil {

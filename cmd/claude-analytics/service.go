@@ -54,6 +54,7 @@ type service struct {
 	sink    *sink.Sink
 	modeler *modeler.Modeler
 	copies  *warehouse.Publisher
+	gc      collecting
 }
 
 // serviceOptions are what a command adds to the settings.
@@ -263,29 +264,6 @@ func wake(ctx context.Context, from <-chan sink.Applied, to chan<- struct{}) err
 
 // errDone is the cause with which a service ends that has done what it was started for.
 var errDone = errors.New("done")
-
-// sweep enforces the stream's retention, hourly, below what the lake holds durably.
-func (s *service) sweep(ctx context.Context) error {
-	ticker := time.NewTicker(time.Hour)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-		below := s.sink.DurableBelow()
-		purged, err := s.conn.Sweep(ctx, stream.SweepConfig{
-			MaxAge: time.Duration(s.cfg.StreamMaxAge), MaxBytes: uint64(s.cfg.StreamMaxBytes), DurableBelow: below,
-		})
-		switch {
-		case err != nil && ctx.Err() == nil:
-			s.log.Warn().Err(err).Msg("the stream's retention could not be enforced; trying again in an hour")
-		case purged > 0:
-			s.log.Info().Uint64("messages", purged).Msg("retention")
-		}
-	}
-}
 
 // close gives everything back, in reverse order. It may be called whatever open got to.
 func (s *service) close() error {

@@ -150,7 +150,7 @@ func createTables(ctx context.Context, conn *sql.Conn, indexes bool) error {
 	if err := dropOldMirrors(ctx, conn); err != nil {
 		return err
 	}
-	if _, err := conn.ExecContext(ctx, schema); err != nil {
+	if _, err := conn.ExecContext(ctx, schema+"; DROP VIEW IF EXISTS main."+arrowView); err != nil {
 		return fmt.Errorf("create tables: %w", err)
 	}
 	for _, index := range rawIndexes {

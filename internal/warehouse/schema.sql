@@ -245,3 +245,20 @@ CREATE TABLE IF NOT EXISTS meta.rebuilds (
     finished_at        TIMESTAMPTZ,        -- NULL: under way, or interrupted
     left_out           INTEGER             -- files of the lake that could not be read
 );
+
+-- What was erased, without its name: a rebuild takes it from the lake's manifest again.
+CREATE TABLE IF NOT EXISTS meta.erasures (
+    number             BIGINT NOT NULL,
+    erased_at          TIMESTAMPTZ NOT NULL,
+    kind               VARCHAR NOT NULL,   -- session | project | deleted
+    subject_hash       VARCHAR,            -- hex SHA-256 of the session's or project's id; NULL for deleted documents
+    rows               BIGINT NOT NULL,    -- of the lake, all versions counted
+    up_to_epoch        BIGINT NOT NULL,    -- the newest change that it covers
+    up_to_seq          BIGINT NOT NULL
+);
+
+-- The documents that were erased: whoever compares with a source does not miss them.
+CREATE TABLE IF NOT EXISTS meta.erased_keys (
+    source             VARCHAR NOT NULL,
+    id_hash            VARCHAR NOT NULL    -- hex SHA-256 of _id
+);
