@@ -7,7 +7,6 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"claude-analytics/internal/document"
 	"claude-analytics/internal/warehouse"
@@ -214,25 +213,6 @@ func (a *application) idle() bool {
 	return a.plan.kept == 0 && len(a.outcome.gone) == 0 && len(a.buried) == 0 && len(a.plan.tombstones()) == 0 && a.noted == 0
 }
 
-// forgetLetters removes the letters of messages that could be converted this time.
-func (a *application) forgetLetters(ctx context.Context, tx *warehouse.Tx) error {
-	var letters int
-	if err := tx.QueryRow(ctx, `SELECT count(*) FROM meta.dead_letters`).Scan(&letters); err != nil || letters == 0 || a.plan.columns.n == 0 {
-		return err
-	}
-	whole := arrow.PrimitiveTypes.Int64
-	record := build(a.plan.columns.n, []arrow.Field{{Name: "_epoch", Type: whole}, {Name: "_seq", Type: whole}}, func(i int, builders []array.Builder) {
-		builders[0].(*array.Int64Builder).Append(a.plan.columns.epoch.Value(i))
-		builders[1].(*array.Int64Builder).Append(a.plan.columns.seq.Value(i))
-	})
-	if err := stage(tx, "bronze_orders", record); err != nil {
-		return err
-	}
-	n, err := tx.Exec(ctx, `DELETE FROM meta.dead_letters d USING bronze_orders o WHERE d._epoch = o._epoch AND d._seq = o._seq`)
-	a.noted += n
-	return err
-}
-
 // removeOrphans removes blocks whose row is gone, before it comes back with its own.
 func (a *application) removeOrphans(ctx context.Context, tx *warehouse.Tx) error {
 	if len(a.outcome.orphans) == 0 {
@@ -252,19 +232,4 @@ func (a *application) removeOrphans(ctx context.Context, tx *warehouse.Tx) error
 	n, err := tx.Exec(ctx, `DELETE FROM raw.content_blocks b USING bronze_orphans o WHERE b._key = o._key AND b.source = o.source AND b._id = o._id`)
 	a.noted += n
 	return err
-}
-
-// withRules returns the rows with the version of the rules that made them.
-func withRules(rows arrow.RecordBatch) arrow.RecordBatch {
-	builder := array.NewInt16Builder(memory.DefaultAllocator)
-	defer builder.Release()
-	builder.Reserve(int(rows.NumRows()))
-	for range rows.NumRows() {
-		builder.UnsafeAppend(document.RulesVersion)
-	}
-	column := builder.NewArray()
-	defer column.Release()
-	fields := append(append([]arrow.Field{}, rows.Schema().Fields()...), arrow.Field{Name: "_rules", Type: column.DataType()})
-	arrays := append(append([]arrow.Array{}, rows.Columns()...), column)
-	return array.NewRecordBatch(arrow.NewSchema(fields, nil), arrays, rows.NumRows())
 }
