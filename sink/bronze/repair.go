@@ -124,7 +124,8 @@ func (out *outcome) take(t *touch, there []stands, blocks bool) {
 	if t.row >= 0 && len(there) > 0 {
 		out.replaced++
 	}
-	if len(there) == 0 && blocks {
+	// Not by the rows' dates, as otherwise: the rows may be gone, or their dates no longer those of the blocks.
+	if blocks {
 		out.orphans = append(out.orphans, t.rowKey)
 	}
 }
@@ -213,7 +214,7 @@ func (a *application) idle() bool {
 	return a.plan.kept == 0 && len(a.outcome.gone) == 0 && len(a.buried) == 0 && len(a.plan.tombstones()) == 0 && a.noted == 0
 }
 
-// removeOrphans removes blocks whose row is gone, before it comes back with its own.
+// removeOrphans removes blocks whose row is gone, or goes, before it comes back with its own.
 func (a *application) removeOrphans(ctx context.Context, tx *warehouse.Tx) error {
 	if len(a.outcome.orphans) == 0 {
 		return nil

@@ -23,6 +23,7 @@ var damages = []string{
 	`INSERT INTO raw.content_blocks SELECT * FROM raw.content_blocks WHERE %s`,
 	`UPDATE raw.conversations SET _rules = 0, message_content = 'of other rules', session_id = 's9' WHERE %s`,
 	`UPDATE raw.conversations SET _rules = NULL, message_content = 'of other rules' WHERE %s`,
+	`UPDATE raw.conversations SET _rules = 0, date = date + 9 WHERE %s`,
 	`UPDATE raw.conversations SET _epoch = 0, message_content = 'stale' WHERE %s`,
 	`DELETE FROM raw.conversations; DELETE FROM raw.content_blocks; DELETE FROM raw.tombstones`,
 }
