@@ -201,7 +201,9 @@ func TestBackfillByItself(t *testing.T) {
 
 	// A rebuild is killed; nothing makes marts of the part, and the next load finishes it.
 	rebuild := startService(t, data, append(env, "LOG_LEVEL=debug", "BATCH_SIZE=100"), "load", "--full-refresh")
-	eventually(t, "the rebuild began", func() bool { return strings.Contains(rebuild.logs(), "rebuild from the lake started") || !rebuild.running() })
+	eventually(t, "the rebuild began", func() bool {
+		return strings.Contains(rebuild.logs(), "rebuild from the lake started") || !rebuild.running()
+	})
 	rebuild.kill()
 	if number(t, data, "SELECT count(*) FROM meta.rebuilds WHERE finished_at IS NULL") > 0 {
 		refused(t, 1, []string{"partly filled", "load"}, env, "transform", "--data-dir", data)

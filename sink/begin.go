@@ -47,3 +47,15 @@ func beginsLate(first stream.Message, created time.Time) bool {
 	}
 	return first.Seq-1 > leadingPositions+uint64(max(first.Time.Sub(created), 0)/time.Second)
 }
+
+// tellRules tells of rows that another release converted otherwise. They are as good as they were; a replay makes them
+// anew.
+func (s *Sink) tellRules(ctx context.Context) {
+	rows, err := s.bronze.OtherRules(ctx)
+	switch {
+	case err != nil:
+		s.log.Debug().Err(err).Msg("the rules of the rows are not known")
+	case rows > 0:
+		s.log.Warn().Int64("rows", rows).Msg("rows were made by other conversion rules than this release's: claude-analytics replay makes them anew")
+	}
+}

@@ -44,6 +44,7 @@ func (s *Sink) live(ctx context.Context) error {
 		s.warehouse.place(s.lake.Watermark(), p.Epoch, p.WarehouseAfter)
 	}
 	s.isFilled()
+	s.tellRules(ctx)
 	return s.follow(ctx, p)
 }
 

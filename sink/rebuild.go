@@ -26,9 +26,9 @@ type RebuildProgress struct {
 }
 
 const (
-	// Larger batches than the stream's: nobody waits for one of them.
-	rebuildRows  = 20_000
-	rebuildBytes = 48 << 20
+	// Four of these are in hand at once; larger ones take more memory than they save time.
+	rebuildRows  = 10_000
+	rebuildBytes = 24 << 20
 )
 
 type rebuildRequest struct {

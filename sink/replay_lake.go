@@ -122,7 +122,7 @@ func (r *replay) scanLake(ctx context.Context, out chan<- shipment, opts lake.Sc
 			row.epoch, row.seq = rows.Order(i)
 			row.change, row.err = rows.Change(i)
 			now, bytes = append(now, row), bytes+int64(len(row.change.GetDocument()))
-			if len(now) >= r.cfg.BatchSize || bytes >= r.cfg.BatchBytes {
+			if len(now) >= r.batchRows() || bytes >= r.batchBytes() {
 				if err := ship(); err != nil {
 					return err
 				}

@@ -243,6 +243,10 @@ func (r *replay) apply(ctx context.Context, s shipment) error {
 	return nil
 }
 
+// batchRows and batchBytes bound what is applied at once: live changes wait for it.
+func (r *replay) batchRows() int    { return min(r.cfg.BatchSize, rebuildRows) }
+func (r *replay) batchBytes() int64 { return min(r.cfg.BatchBytes, rebuildBytes) }
+
 // empty says that nothing of a shipment is to be applied.
 func (l *replayLoad) empty() bool { return l.matched == 0 && l.dead == 0 }
 
@@ -254,7 +258,20 @@ func (r *replay) readStream(ctx context.Context, out chan<- shipment) error {
 	if r.part.ToSeq != 0 {
 		part.Last = min(part.Last, r.part.ToSeq)
 	}
-	return r.readRange(ctx, part, out)
+	ranges := []stream.Range{part}
+	if !r.part.From.IsZero() || !r.part.To.IsZero() {
+		letters, err := r.bronze.Letters(ctx, r.extent.epoch)
+		if err != nil {
+			return err
+		}
+		ranges = withoutBatches(part, r.lake.Entries(), func(e lake.Entry) bool { return r.elsewhere(e, letters) })
+	}
+	for _, part := range ranges {
+		if err := r.readRange(ctx, part, out); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readStreamAboveLake reads all that the lake does not hold yet.
@@ -270,7 +287,7 @@ func (r *replay) readRange(ctx context.Context, part stream.Range, out chan<- sh
 	if part.First > part.Last {
 		return nil
 	}
-	limit := stream.FetchLimit{Messages: r.cfg.BatchSize, Bytes: r.cfg.BatchBytes}
+	limit := stream.FetchLimit{Messages: r.batchRows(), Bytes: r.batchBytes()}
 	return r.conn.ReadRange(ctx, part, limit, func(messages []stream.Message) error {
 		changes := 0
 		for i := range messages {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"claude-analytics/internal/stream"
 	"claude-analytics/internal/warehouse"
@@ -48,7 +49,7 @@ func parts() map[string]Part {
 		"all":     {},
 		"session": {Session: "session-3"},
 		"project": {Project: "-p"},
-		"day":     {From: day.Truncate(24 * 3600e9), To: day.Truncate(24 * 3600e9).Add(24 * 3600e9)},
+		"day":     {From: day.Truncate(24 * time.Hour), To: day.Truncate(24 * time.Hour).Add(24 * time.Hour)},
 		"early":   {ToSeq: 250},
 		"late":    {FromSeq: 250},
 	}
@@ -63,6 +64,10 @@ func TestReplayOfAnIntactWarehouse(t *testing.T) {
 		if done.Applied != 0 || done.Deleted != 0 || done.Unchanged == 0 {
 			t.Errorf("%s: %+v", name, done)
 		}
+	}
+	// The lake knows that it holds nothing of such a day, so that nothing is read.
+	if done := w.replay(Part{From: day.Add(20 * 24 * time.Hour)}, false); done.Read != 0 {
+		t.Errorf("a day without documents: %+v", done)
 	}
 	same(t, "after replays", w.snapshot(), before)
 	if now := w.bookkeeping(); now != books {

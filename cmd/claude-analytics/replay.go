@@ -208,8 +208,22 @@ type replayBar struct{ bar *bar }
 
 func newReplayBar(e *env) replayBar { return replayBar{newBar(e.stderr, "replaying")} }
 
-func (b replayBar) set(now sink.Replayed) { b.bar.set(now.Read, now.Read) }
-func (b replayBar) finish()               { b.bar.finish() }
+func (b replayBar) set(now sink.Replayed) {
+	b.bar.describe(fmt.Sprintf("replaying (%s matched, %s applied), read", count(now.Matched), count(now.Applied)))
+	b.bar.set(now.Read, now.Read)
+}
+
+func (b replayBar) finish() { b.bar.finish() }
+
+// describe says anew what the bar is about.
+func (b *bar) describe(what string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.what = what
+	if b.bar != nil {
+		b.bar.Describe(what)
+	}
+}
 
 func printReplayed(e *env, request replayRequest, a replayAnswer) {
 	t := table{head: []string{"", "read", "matched", "applied"}, right: map[int]bool{1: true, 2: true, 3: true}}

@@ -212,10 +212,12 @@ func (s *service) run(ctx context.Context, stopWhen func(context.Context) error)
 		g.Go(func() error { return wake(ctx, s.sink.Applied(), applied) })
 		g.Go(func() error {
 			// Marts of a half-filled warehouse would look like whole ones.
-			select {
-			case <-s.sink.Filled():
-			case <-ctx.Done():
-				return nil
+			if s.roles.sink {
+				select {
+				case <-s.sink.Filled():
+				case <-ctx.Done():
+					return nil
+				}
 			}
 			return s.modeler.Run(ctx, applied)
 		})

@@ -25,7 +25,7 @@ type outcome struct {
 	// collided says that two keys with one hash met, so that the hash alone does not tell them apart.
 	collided          bool
 	replaced, deleted int64
-	// unchanged and orphans are of a batch that repairs: rows left alone, and keys whose blocks stand there without them.
+	// unchanged and orphans are of a batch that repairs: rows left alone, and keys whose blocks go.
 	unchanged int64
 	orphans   []rowKey
 }

@@ -181,3 +181,22 @@ func (b *Bronze) Stands(ctx context.Context, source, id string, order Order) (st
 	}
 	return stands, nil
 }
+
+// Letters are the sequences of an epoch's messages that could not be converted, in order.
+func (b *Bronze) Letters(ctx context.Context, epoch uint64) (letters []uint64, err error) {
+	err = b.db.Read(ctx, func(ctx context.Context, tx *warehouse.Tx) error {
+		letters = nil
+		return each(ctx, tx, `SELECT DISTINCT _seq FROM meta.dead_letters WHERE _epoch = $1 ORDER BY 1`, func(scan func(...any) error) error {
+			var seq uint64
+			if err := scan(&seq); err != nil {
+				return err
+			}
+			letters = append(letters, seq)
+			return nil
+		}, int64(epoch))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read dead letters: %w", err)
+	}
+	return letters, nil
+}

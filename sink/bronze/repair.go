@@ -7,7 +7,6 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"claude-analytics/internal/document"
 	"claude-analytics/internal/warehouse"
@@ -125,7 +124,8 @@ func (out *outcome) take(t *touch, there []stands, blocks bool) {
 	if t.row >= 0 && len(there) > 0 {
 		out.replaced++
 	}
-	if len(there) == 0 && blocks {
+	// Not by the rows' dates, as otherwise: the rows may be gone, or their dates no longer those of the blocks.
+	if blocks {
 		out.orphans = append(out.orphans, t.rowKey)
 	}
 }
@@ -214,7 +214,7 @@ func (a *application) idle() bool {
 	return a.plan.kept == 0 && len(a.outcome.gone) == 0 && len(a.buried) == 0 && len(a.plan.tombstones()) == 0 && a.noted == 0
 }
 
-// removeOrphans removes blocks whose row is gone, before it comes back with its own.
+// removeOrphans removes blocks whose row is gone, or goes, before it comes back with its own.
 func (a *application) removeOrphans(ctx context.Context, tx *warehouse.Tx) error {
 	if len(a.outcome.orphans) == 0 {
 		return nil
@@ -230,22 +230,12 @@ func (a *application) removeOrphans(ctx context.Context, tx *warehouse.Tx) error
 	if err := stage(tx, "bronze_orphans", record); err != nil {
 		return err
 	}
-	n, err := tx.Exec(ctx, `DELETE FROM raw.content_blocks b USING bronze_orphans o WHERE b._key = o._key AND b.source = o.source AND b._id = o._id`)
-	a.noted += n
-	return err
-}
-
-// withRules returns the rows with the version of the rules that made them.
-func withRules(rows arrow.RecordBatch) arrow.RecordBatch {
-	builder := array.NewInt16Builder(memory.DefaultAllocator)
-	defer builder.Release()
-	builder.Reserve(int(rows.NumRows()))
-	for range rows.NumRows() {
-		builder.UnsafeAppend(document.RulesVersion)
+	for _, table := range []string{"raw.content_blocks", "raw.secret_findings"} {
+		n, err := tx.Exec(ctx, `DELETE FROM `+table+` b USING bronze_orphans o WHERE b._key = o._key AND b.source = o.source AND b._id = o._id`)
+		if err != nil {
+			return err
+		}
+		a.noted += n
 	}
-	column := builder.NewArray()
-	defer column.Release()
-	fields := append(append([]arrow.Field{}, rows.Schema().Fields()...), arrow.Field{Name: "_rules", Type: column.DataType()})
-	arrays := append(append([]arrow.Array{}, rows.Columns()...), column)
-	return array.NewRecordBatch(arrow.NewSchema(fields, nil), arrays, rows.NumRows())
+	return nil
 }

@@ -29,6 +29,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
+
+	"claude-analytics/internal/document"
 )
 
 var (
@@ -229,7 +231,7 @@ func (l *Lake) write(ctx context.Context, b Batch) (Entry, error) {
 	}
 	entry := Entry{
 		Version: Version, Stream: b.Mark.Stream, Epoch: b.Mark.Epoch,
-		First: b.First, Last: b.Mark.Seq, Time: b.Mark.Time, Seen: max(b.Mark.Seen, b.Mark.Seq),
+		First: b.First, Last: b.Mark.Seq, Time: b.Mark.Time, Seen: max(b.Mark.Seen, b.Mark.Seq), Rules: document.RulesVersion,
 	}
 	if entry.Epoch == 0 || entry.First > entry.Last {
 		return Entry{}, fmt.Errorf("not a range of changes: epoch %d, %d to %d", entry.Epoch, entry.First, entry.Last)
