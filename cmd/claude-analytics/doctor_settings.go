@@ -54,8 +54,22 @@ func checkExposed(id, setting, addr string, guarded bool) []finding {
 	if host == "localhost" || ip != nil && ip.IsLoopback() {
 		return nil
 	}
-	return []finding{bad(id, fmt.Sprintf("%s=%s can be reached by others, and no HTTP_TOKEN is set: everybody there reads every conversation", setting, addr),
-		"set HTTP_TOKEN, or listen on 127.0.0.1 only (behind a proxy that asks who is there)")}
+	detail := fmt.Sprintf("%s=%s can be reached by others, and no HTTP_TOKEN is set: everybody there reads every conversation", setting, addr)
+	const remedy = "set HTTP_TOKEN, or listen on 127.0.0.1 only (behind a proxy that asks who is there)"
+	if inContainer() {
+		// Who reaches a container is decided outside it, by the ports that are published.
+		return []finding{warn(id, detail, remedy+"; of a container, publish the port as 127.0.0.1:8080:8080")}
+	}
+	return []finding{bad(id, detail, remedy)}
+}
+
+func inContainer() bool {
+	for _, mark := range []string{"/.dockerenv", "/run/.containerenv"} {
+		if _, err := os.Stat(mark); err == nil {
+			return true
+		}
+	}
+	return os.Getenv("KUBERNETES_SERVICE_HOST") != ""
 }
 
 // checkTimeZone sees that the zone's data is there, and not only its name known.
