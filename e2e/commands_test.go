@@ -95,7 +95,7 @@ func TestQueryIsReadOnly(t *testing.T) {
 func TestHelpAndCompletion(t *testing.T) {
 	t.Parallel()
 	top := mustRun(t, "--help")
-	for _, command := range strings.Fields("up ingest warehouse extract load transform pipeline status doctor config query deploy generate version completion") {
+	for _, command := range strings.Fields("up ingest warehouse extract load transform pipeline status doctor config query dlq deploy generate version completion") {
 		if !strings.Contains(top, command) {
 			t.Errorf("help does not name %s", command)
 		}

@@ -60,7 +60,7 @@ func (s *Sink) MirrorLetters(ctx context.Context) error {
 	if state == s.mirrored {
 		return nil
 	}
-	count, after, err := s.bronze.LettersKnown(ctx)
+	_, after, err := s.bronze.LettersKnown(ctx)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,8 @@ func (s *Sink) MirrorLetters(ctx context.Context) error {
 		if err := s.mirrorAfter(ctx, after, nil); err != nil {
 			return err
 		}
-		if count, _, err = s.bronze.LettersKnown(ctx); err != nil {
+		count, _, err := s.bronze.LettersKnown(ctx)
+		if err != nil {
 			return err
 		}
 		now, err := s.conn.LettersState(ctx)

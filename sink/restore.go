@@ -45,8 +45,8 @@ type Retried struct {
 // after both are durable; a crash between leaves it, and the next retry finds its row and changes nothing. The letters must
 // be of messages (Seq is not 0). The sink must run.
 func (s *Sink) Restore(ctx context.Context, letters []stream.Letter) ([]Retried, error) {
-	if s.Status().State != StateRunning {
-		return nil, ErrNotRunning
+	if err := s.awaitRunning(ctx); err != nil {
+		return nil, fmt.Errorf("restore: %w", err)
 	}
 	r := &restoration{Sink: s, load: newBronzeLoad(len(letters), s.cfg.StoreRaw)}
 	defer r.release()
@@ -72,6 +72,24 @@ func (s *Sink) Restore(ctx context.Context, letters []stream.Letter) ([]Retried,
 		s.metrics.lettersRetried.WithLabelValues(results[i].Outcome).Inc()
 	}
 	return results, nil
+}
+
+// startWait bounds how long a sink that is starting, or filling the warehouse, is waited for.
+const startWait = 2 * time.Minute
+
+func (s *Sink) awaitRunning(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startWait)
+	defer cancel()
+	for {
+		if s.Status().State == StateRunning {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: it is %s", ErrNotRunning, s.Status().State)
+		case <-time.After(landWait):
+		}
+	}
 }
 
 // restoration is some letters on their way back.

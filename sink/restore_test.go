@@ -152,7 +152,6 @@ func TestRestoreDies(t *testing.T) {
 			t.Fatal(err)
 		}
 		r = w.start(stopAt(step, 1))
-		w.wait("running", func() (bool, string) { return r.Status().State == StateRunning, r.Status().State })
 		if _, err := r.Restore(w.ctx(), w.letters()); !errors.Is(err, errStopped) {
 			t.Fatalf("%s: %v", step, err)
 		}

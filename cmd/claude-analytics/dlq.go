@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"claude-analytics/internal/config"
+	"claude-analytics/modeler"
 	"claude-analytics/sink"
 )
 
@@ -42,9 +43,7 @@ type dlqFilter struct {
 	Until   string   `help:"First set aside on this date, before this moment, or earlier." placeholder:"WHEN"`
 }
 
-func (f dlqFilter) filter() letterFilter {
-	return letterFilter{IDs: f.IDs, Source: f.Source, Reason: f.Reason, Session: f.Session, Project: f.Project, Since: f.Since, Until: f.Until}
-}
+func (f dlqFilter) filter() letterFilter { return letterFilter(f) }
 
 // asking sends requests to the running service, or works on the files.
 type asking func(context.Context, dlqRequest) (dlqAnswer, error)
@@ -79,12 +78,30 @@ func withLetters(ctx context.Context, e *env, works bool, use func(context.Conte
 		return use(ctx, box.do)
 	}
 	return s.run(ctx, func(ctx context.Context) error {
+		// The lake takes late rows only where it has been already.
 		if err := s.sink.Drain(ctx); err != nil {
 			return err
 		}
-		return use(ctx, box.do)
+		if err := use(ctx, box.do); err != nil && !errors.Is(err, errStillDead) {
+			return err
+		} else if rerr := s.remodel(ctx); rerr != nil || err != nil {
+			return errors.Join(err, rerr)
+		}
+		return nil
 	})
 }
+
+// remodel brings the marts up to what was restored or published anew; in a running service that happens by itself.
+func (s *service) remodel(ctx context.Context) error {
+	if err := s.sink.Drain(ctx); err != nil {
+		return err
+	}
+	_, err := s.modeler.Refresh(ctx, modeler.Options{})
+	return err
+}
+
+// errStillDead says that a retry worked, and that some letters cannot be converted yet.
+var errStillDead = errors.New("they stay")
 
 // needStream says what is missing where there is no stream to look at.
 func needStream(cfg config.Loaded) error {
@@ -329,7 +346,7 @@ func (c *dlqRetryCmd) print(e *env, all dlqAnswer) error {
 		e.println()
 	}
 	if n := outcomes[sink.OutcomeFailed]; n > 0 {
-		return fmt.Errorf("%s of %s dead letters cannot be converted yet; they stay", count(n), count(len(all.Retried)))
+		return fmt.Errorf("%s of %s dead letters cannot be converted yet; %w", count(n), count(len(all.Retried)), errStillDead)
 	}
 	return nil
 }

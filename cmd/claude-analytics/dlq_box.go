@@ -75,7 +75,7 @@ type letterBox struct {
 
 // do answers a request, live and offline alike.
 func (b *letterBox) do(ctx context.Context, r dlqRequest) (answer dlqAnswer, err error) {
-	fits, err := r.letterFilter.matcher()
+	fits, err := r.matcher()
 	if err != nil {
 		return answer, err
 	}
@@ -98,6 +98,9 @@ func (b *letterBox) do(ctx context.Context, r dlqRequest) (answer dlqAnswer, err
 	}
 	answer.Total = state.Letters
 	letters, next, err := b.choose(ctx, r, fits)
+	if errors.Is(err, errNoLetter) && len(letters) > 0 && (r.Action == "retry" || r.Action == "drop") {
+		err = nil // somebody was faster with some
+	}
 	if err != nil {
 		return answer, err
 	}
@@ -138,7 +141,8 @@ var errEnough = errors.New("enough")
 // choose finds the letters meant, oldest first, and where to go on; 0: that was all. Their payloads are bounded together.
 func (b *letterBox) choose(ctx context.Context, r dlqRequest, fits func(stream.Letter) bool) (letters []stream.Letter, next uint64, err error) {
 	if len(r.IDs) > 0 {
-		return b.byName(ctx, r.IDs, fits)
+		letters, err := b.byName(ctx, r.IDs, fits)
+		return letters, 0, err
 	}
 	bytes, limit := 0, min(r.Limit, mostLetters)
 	err = b.conn.Letters(ctx, r.After, func(l stream.Letter) error {
@@ -162,20 +166,23 @@ func (b *letterBox) choose(ctx context.Context, r dlqRequest, fits func(stream.L
 	return letters, next, err
 }
 
-func (b *letterBox) byName(ctx context.Context, names []string, fits func(stream.Letter) bool) (letters []stream.Letter, next uint64, err error) {
+// errNoLetter is returned for a letter that is named and not there.
+var errNoLetter = errors.New("there is no dead letter")
+
+func (b *letterBox) byName(ctx context.Context, names []string, fits func(stream.Letter) bool) (letters []stream.Letter, err error) {
 	var missing []error
 	for _, name := range names {
 		l, err := b.conn.Letter(ctx, name)
 		switch {
 		case errors.Is(err, stream.ErrNoMessage):
-			missing = append(missing, fmt.Errorf("there is no dead letter %s", name))
+			missing = append(missing, fmt.Errorf("%w %s", errNoLetter, name))
 		case err != nil:
-			return nil, 0, err
+			return nil, err
 		case fits(l):
 			letters = append(letters, l)
 		}
 	}
-	return letters, 0, errors.Join(missing...)
+	return letters, errors.Join(missing...)
 }
 
 func (f letterFilter) matcher() (func(stream.Letter) bool, error) {

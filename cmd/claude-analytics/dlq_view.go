@@ -50,7 +50,7 @@ type letterView struct {
 func viewOf(l stream.Letter) letterView {
 	return letterView{
 		ID: l.Name, Source: l.Lane, Part: l.Part, Reason: l.Reason, Detail: l.Detail, Namespace: l.Namespace,
-		Document: l.DeadLetter.ID, Session: l.Session, Project: l.Project, File: l.File, Offset: max(l.Offset, 0),
+		Document: l.ID, Session: l.Session, Project: l.Project, File: l.File, Offset: max(l.Offset, 0),
 		Epoch: l.Epoch, Seq: l.Seq, Size: l.Size, FirstSeen: l.FirstSeen.UTC(), LastSeen: l.At.UTC(),
 		Attempts: l.Attempts, Subject: l.Subject, Truncated: l.Truncated,
 	}

@@ -61,7 +61,7 @@ func checkRedaction(cfg config.Loaded) finding {
 	case err != nil:
 		f.Detail, f.Remedy = err.Error(), "correct the file, or leave REDACT_RULES empty for the built-in rules alone"
 	case rules == nil:
-		f.Detail, f.Remedy = redactionStatus{}.String(), "set REDACT=on; what was published before stays as it is"
+		f = warn("redaction", redactionStatus{}.String(), "set REDACT=on, and read everything again to replace what is there")
 	default:
 		f.OK, f.Detail = true, redactionStatus{On: true, Version: rules.Version(), Rules: rules.Len(), File: cfg.RedactRules}.String()
 	}
