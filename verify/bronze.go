@@ -226,8 +226,19 @@ func (r *run) tellPairs(ctx context.Context, l *Level, kind string, count int64)
 	d.Where = dates.String
 	if kind == KindLakeHole {
 		// The order that the lake misses is the row's.
-		if err := r.tx.QueryRow(ctx, `WITH pairs AS (`+r.pairsSQL()+`) SELECT min(row_ord), max(row_ord) FROM pairs WHERE class = '`+kind+`'`).Scan(&first, &last); err != nil {
-			return fmt.Errorf("bound what differs: %w", err)
+		first = sql.NullInt64{}
+		err := r.each(ctx, "list what the lake misses", `WITH pairs AS (`+r.pairsSQL()+`) SELECT row_ord FROM pairs WHERE class = '`+kind+`' ORDER BY 1`, func(scan func(...any) error) error {
+			if err := scan(&last.Int64); err != nil {
+				return err
+			}
+			if !first.Valid {
+				first = sql.NullInt64{Int64: last.Int64, Valid: true}
+			}
+			d.add(ofOrd(last.Int64))
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 	}
 	from, to := ofOrd(first.Int64), ofOrd(last.Int64)

@@ -71,8 +71,11 @@ func (commands) resnapshot() string {
 	return program + "extract --full-backfill && " + program + "load && " + program + "transform"
 }
 
-// accept records what is lost for good, so that it is known and no longer told.
+// accept records holes that stay, so that they are known and no longer told.
 func (commands) accept() string { return program + "verify --accept-gaps" }
+
+// acceptLoss does so for files of the lake that nobody can make again.
+func (commands) acceptLoss() string { return program + "load --repair-lake --accept-loss" }
 
 // models computes a model anew, and what is computed from it.
 func (commands) models(name string) string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/rs/zerolog"
@@ -53,8 +54,27 @@ func (s *service) newVerification(from sources, missing, noStream string, progre
 	return v, nil
 }
 
-// run verifies.
+// run verifies; what is to be accepted is recorded afterwards, and looked at once more.
 func (v *verification) run(ctx context.Context, request verifyRequest) (verify.Report, error) {
+	report, err := v.Run(ctx, request.Deep)
+	if err != nil || !request.AcceptGaps {
+		return report, err
+	}
+	var gaps []bronze.StreamGap
+	for level, ranges := range report.Gaps() {
+		for _, r := range ranges {
+			gaps = append(gaps, bronze.StreamGap{
+				Destination: level, Epoch: r.Epoch, From: r.From, To: r.To, Found: time.Now().UTC(),
+				Reason: "found by verify, and accepted",
+			})
+		}
+	}
+	if len(gaps) == 0 {
+		return report, nil
+	}
+	if err := v.service.sink.Bronze().RecordGaps(ctx, gaps); err != nil {
+		return report, fmt.Errorf("accept gaps: %w", err)
+	}
 	return v.Run(ctx, request.Deep)
 }
 
