@@ -58,7 +58,7 @@ func verified(t testing.TB, data, dir string, code int, extra ...string) verific
 		t.Fatalf("verify --json: %v\n%s", err, r.stdout)
 	}
 	for _, l := range v.Levels {
-		if l.State != "checked" {
+		if l.State != "checked" && (l.Level != "marts" || code != 3) { // marts of rows that differ are looked at later
 			t.Fatalf("level %s was not looked at: %s %s", l.Level, l.State, l.Why)
 		}
 	}
@@ -66,7 +66,7 @@ func verified(t testing.TB, data, dir string, code int, extra ...string) verific
 }
 
 // corpus is a DATA_DIR whose lake has three batches, and the folder it was read from.
-func corpus(t testing.TB, sessions, seed string, env ...string) (data, dir string) {
+func corpus(t testing.TB, sessions, seed string) (data, dir string) {
 	t.Helper()
 	from, _ := generate(t, "--sessions", sessions, "--seed", seed)
 	data, dir = t.TempDir(), filepath.Join(t.TempDir(), "projects")
@@ -82,13 +82,8 @@ func corpus(t testing.TB, sessions, seed string, env ...string) (data, dir strin
 			below, _ := filepath.Rel(from, file)
 			copyFile(t, file, filepath.Join(dir, below))
 		}
-		for _, args := range [][]string{{"extract", "--transcripts", dir, "--source", "test"}, {"load"}} {
-			if r := runProgram(t, env, append(args, "--data-dir", data)...); r.code != 0 {
-				t.Fatalf("%v: exit code %d\n%s", args, r.code, r.stderr)
-			}
-		}
+		untilIdle(t, data, dir)
 	}
-	mustRun(t, "transform", "--data-dir", data)
 	return data, dir
 }
 
@@ -166,12 +161,20 @@ func faults() []fault {
 				t.Fatal(err)
 			}
 		}},
+		{"stream_hole", func(t testing.TB, data string) {
+			// Of another batch than those whose files are gone: what nobody holds any more, no command brings back.
+			var epoch, first, last int
+			name := filepath.Base(lakeFiles(t, data, "_manifest/*-*.json")[1])
+			if _, err := fmt.Sscanf(name, "%d-%d-%d.json", &epoch, &first, &last); err != nil {
+				t.Fatal(err)
+			}
+			removeMessages(t, data, first, first+1)
+		}},
 		{"entry_lost", func(t testing.TB, data string) {
 			if err := os.Remove(lakeFiles(t, data, "_manifest/*-*.json")[1]); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		{"stream_hole", func(t testing.TB, data string) { removeMessages(t, data, 5, 6) }},
 	}
 }
 
@@ -220,7 +223,11 @@ func TestVerifyNamesAndRepairs(t *testing.T) {
 	}
 	before := martSums(t, data)
 	if os.Getenv("LONG") == "" {
-		plantAndRepair(t, data, dir, faults()...)
+		// A rebuild of the rows computes the marts anew, so the marts' fault has its turn afterwards.
+		ofMarts := func(f fault) bool { return f.kind == "mart_differs" }
+		all := faults()
+		plantAndRepair(t, data, dir, slices.DeleteFunc(slices.Clone(all), ofMarts)...)
+		plantAndRepair(t, data, dir, all[slices.IndexFunc(all, ofMarts)])
 		sameMarts(t, martSums(t, data), before, "repaired")
 		return
 	}
@@ -242,17 +249,13 @@ func plantAndRepair(t *testing.T, data, dir string, planted ...fault) {
 		f.plant(t, data)
 	}
 	found := verified(t, data, dir, 3).all()
-	for _, f := range planted {
-		if !slices.ContainsFunc(found, func(d verifiedDifference) bool { return d.Kind == f.kind && d.Count > 0 && d.Repair != "" }) {
-			t.Errorf("%s is not named: %+v", f.kind, found)
-		}
-	}
-	done := map[string]bool{}
+	named, done := map[string]bool{}, map[string]bool{}
 	for round := 0; len(found) > 0; round++ {
-		if round == 3 {
+		if round == 4 {
 			t.Fatalf("not repaired: %+v", found)
 		}
 		for _, d := range found {
+			named[d.Kind] = named[d.Kind] || d.Count > 0 && d.Repair != ""
 			// Rows are rebuilt from the lake, so that is made whole first.
 			if lakeFirst := slices.ContainsFunc(found, func(d verifiedDifference) bool { return d.Level == "lake" }); lakeFirst && d.Level != "lake" {
 				continue
@@ -271,6 +274,11 @@ func plantAndRepair(t *testing.T, data, dir string, planted ...fault) {
 		}
 		if found = v.all(); (r.code == 0) != (len(found) == 0) {
 			t.Fatalf("exit code %d with %+v", r.code, found)
+		}
+	}
+	for _, f := range planted {
+		if !named[f.kind] {
+			t.Errorf("%s was not named: %v", f.kind, named)
 		}
 	}
 }

@@ -270,7 +270,7 @@ func (r *run) tellPairs(ctx context.Context, l *Level, kind string, count int64)
 	}
 	if kind == KindLakeHole {
 		d.Repair = r.fix.lake()
-		d.Otherwise = "what cannot be had any more it names; " + r.fix.accept() + " then records it as lost"
+		d.Otherwise = r.fix.lakeElse()
 	} else {
 		fromSeq := d.FromSeq
 		if d.Epoch != r.bronzeAt.epoch {

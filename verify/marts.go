@@ -45,6 +45,10 @@ func (r *run) marts(ctx context.Context) error {
 			l.skip(r.parts.Missing[LevelMarts])
 			return nil
 		}
+		for _, d := range r.of(LevelWarehouse).Differences {
+			l.skip("the rows that they are computed from differ (" + d.Kind + "): repair those first")
+			return nil
+		}
 		limit := int64(cheapDocuments)
 		if r.deep {
 			limit = 0

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"claude-analytics/internal/stream"
+	"claude-analytics/verify"
 )
 
 // serveEndpoints answers requests on claude-analytics.<name>; only the service that owns the warehouse does.
@@ -17,6 +18,7 @@ func (s *service) serveEndpoints(ctx context.Context) (stop func(), err error) {
 		endpoint("status", func(ctx context.Context, _ struct{}) (statusReport, error) { return s.status(ctx) }),
 		endpoint("query", func(ctx context.Context, r queryRequest) (queryAnswer, error) { return runQuery(ctx, s.db, r) }),
 		endpoint("transform", func(ctx context.Context, r transformRequest) (any, error) { return s.modeler.Refresh(ctx, r.options()) }),
+		endpoint("verify", func(ctx context.Context, r verifyRequest) (verify.Report, error) { return s.verify(ctx, r) }),
 		endpoint("doctor", func(ctx context.Context, _ struct{}) ([]finding, error) { return s.examine(ctx), nil }),
 	})
 	if err != nil {

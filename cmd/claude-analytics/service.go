@@ -23,6 +23,7 @@ import (
 	"claude-analytics/modeler"
 	"claude-analytics/proto"
 	"claude-analytics/sink"
+	"claude-analytics/verify"
 )
 
 // roles says which parts a service has.
@@ -51,6 +52,9 @@ type service struct {
 	db      *warehouse.DB
 	sink    *sink.Sink
 	modeler *modeler.Modeler
+
+	surveys       []*ingest.Survey // of the lanes, to compare with
+	verifications verifications
 }
 
 // serviceOptions are what a command adds to the settings.
@@ -126,6 +130,7 @@ func (s *service) openIngest(opt serviceOptions) error {
 	}
 	for _, cfg := range configs {
 		s.lanes = append(s.lanes, ingest.New(cfg, s.conn, s.log, s.registry))
+		s.surveys = append(s.surveys, ingest.NewSurvey(cfg, s.conn, s.log))
 	}
 	return nil
 }
@@ -145,6 +150,8 @@ func (s *service) openWarehouse(ctx context.Context) error {
 		Debounce: s.cfg.RefreshDebounce, MaxWait: s.cfg.RefreshMaxWait, Interval: s.cfg.RefreshInterval,
 		FullRefreshCron: s.cfg.FullRefreshCron, ReportTZ: s.cfg.ReportTZ, Behind: s.behind, OnRefresh: s.announceRefresh,
 	}, s.db, s.log, s.registry)
+	s.verifications.metrics = verify.NewMetrics(s.registry)
+	s.recallVerification(ctx)
 	return nil
 }
 
@@ -188,6 +195,9 @@ func (s *service) run(ctx context.Context, stopWhen func(context.Context) error)
 	if s.roles.sink {
 		g.Go(func() error { return s.sink.Run(ctx) })
 		g.Go(func() error { return s.sweep(ctx) })
+	}
+	if s.roles.sink && s.roles.modeler {
+		g.Go(func() error { return s.verifyHourly(ctx) })
 	}
 	if s.modeler != nil && s.roles.modeler {
 		applied := make(chan struct{}, 1)

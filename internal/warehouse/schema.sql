@@ -186,3 +186,18 @@ CREATE TABLE IF NOT EXISTS meta.gaps (
     _seq               BIGINT,             -- of the message that says so; NULL for kind stream
     found_at           TIMESTAMPTZ NOT NULL -- when the source published it, or the sink found it
 );
+
+-- What a service or a command did as a whole: verify; the newest thousand of a kind.
+CREATE TABLE IF NOT EXISTS meta.runs (
+    kind               VARCHAR NOT NULL,
+    started_at         TIMESTAMPTZ NOT NULL,
+    finished_at        TIMESTAMPTZ NOT NULL,
+    status             VARCHAR NOT NULL,   -- of verify: clean | differs | partly | failed
+    detail             JSON                -- in short what was found
+);
+
+-- Keys of documents that were erased, as hex SHA-256 of _id: that they are missing is as it should be.
+CREATE TABLE IF NOT EXISTS meta.erased_keys (
+    source             VARCHAR NOT NULL,
+    id_hash            VARCHAR NOT NULL
+);
