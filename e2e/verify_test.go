@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -15,8 +16,6 @@ import (
 
 	"claude-analytics/internal/stream"
 	"claude-analytics/internal/warehouse"
-
-	"context"
 )
 
 // verification is what verify --json says, as far as a test reads it.
@@ -143,7 +142,9 @@ func lakeFiles(t testing.TB, data, pattern string) []string {
 }
 
 func faults() []fault {
-	pick := func(n int) string { return fmt.Sprintf("(SELECT rowid FROM raw.conversations ORDER BY _seq LIMIT 1 OFFSET %d)", n) }
+	pick := func(n int) string {
+		return fmt.Sprintf("(SELECT rowid FROM raw.conversations ORDER BY _seq LIMIT 1 OFFSET %d)", n)
+	}
 	return []fault{
 		{"row_missing", planted("DELETE FROM raw.conversations WHERE rowid = " + pick(3))},
 		{"row_twice", planted("INSERT INTO raw.conversations FROM raw.conversations WHERE rowid = " + pick(11))},

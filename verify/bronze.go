@@ -114,18 +114,8 @@ func (r *run) bronzeFences(ctx context.Context) error {
 	return fences.flush()
 }
 
-// Classes of a key, by what lake and warehouse say of it.
-const (
-	classSame    = "same"
-	classLater   = "later" // the warehouse holds what is above the moment
-	classMissing = KindRowMissing
-	classStale   = KindRowStale
-	classDeleted = KindRowDeleted
-	classHole    = KindLakeHole
-	classExcused = "excused" // a dead letter, or deleted above the moment
-)
-
-// pairsSQL joins both sides by key and classes each.
+// pairsSQL joins both sides by key and classes each: same, later (the warehouse holds what is above the moment), gone
+// (deleted, as it should be), excused (a dead letter, deleted above the moment, or in a known hole), or the kind of difference.
 func (r *run) pairsSQL() string {
 	return fmt.Sprintf(`
 		SELECT coalesce(n.k, c.k) AS k, n.ord AS lake_ord, c.ord AS row_ord, coalesce(c.date, DATE '1970-01-01' + n.date) AS date,

@@ -90,7 +90,7 @@ func verifyAnywhere(ctx context.Context, e *env, cfg config.Loaded, log zerolog.
 	}
 	progress := newBar(e.stderr, "verifying")
 	defer progress.finish()
-	v := s.newVerification(surveys, missing, noStream, func(what string, done, of int64) { progress.set(done, of) })
+	v := s.newVerification(surveys, missing, noStream, func(_ string, done, of int64) { progress.set(done, max(done, of)) })
 	report, err = v.run(ctx, request)
 	if ctx.Err() != nil {
 		return report, ctx.Err()

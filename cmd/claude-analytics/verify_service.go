@@ -169,7 +169,7 @@ func verifyLive(ctx context.Context, e *env, service *client, request verifyRequ
 	defer progress.finish()
 	err = watching(ctx, func() {
 		if status, err := ask[statusReport](ctx, service, "status", struct{}{}); err == nil && status.Verify != nil {
-			progress.set(status.Verify.Progress.Done, status.Verify.Progress.Of)
+			progress.set(status.Verify.Progress.Done, max(status.Verify.Progress.Done, status.Verify.Progress.Of))
 		}
 	}, func(ctx context.Context) (err error) {
 		report, err = ask[verify.Report](ctx, service, "verify", request)
