@@ -13,7 +13,7 @@ import (
 )
 
 // compareChunk is how many documents are computed in one transaction of a comparison: the sink waits for it.
-const compareChunk = 25_000
+const compareChunk = 10_000
 
 // ErrNotBuilt means that models were never built, or are to be built anew: there is nothing to compare with.
 var ErrNotBuilt = errors.New("models are to be built first")

@@ -114,18 +114,8 @@ func (r *run) bronzeFences(ctx context.Context) error {
 	return fences.flush()
 }
 
-// Classes of a key, by what lake and warehouse say of it.
-const (
-	classSame    = "same"
-	classLater   = "later" // the warehouse holds what is above the moment
-	classMissing = KindRowMissing
-	classStale   = KindRowStale
-	classDeleted = KindRowDeleted
-	classHole    = KindLakeHole
-	classExcused = "excused" // a dead letter, or deleted above the moment
-)
-
-// pairsSQL joins both sides by key and classes each.
+// pairsSQL joins both sides by key and classes each: same, later (the warehouse holds what is above the moment), gone
+// (deleted, as it should be), excused (a dead letter, deleted above the moment, or in a known hole), or the kind of difference.
 func (r *run) pairsSQL() string {
 	return fmt.Sprintf(`
 		SELECT coalesce(n.k, c.k) AS k, n.ord AS lake_ord, c.ord AS row_ord, coalesce(c.date, DATE '1970-01-01' + n.date) AS date,
@@ -226,8 +216,19 @@ func (r *run) tellPairs(ctx context.Context, l *Level, kind string, count int64)
 	d.Where = dates.String
 	if kind == KindLakeHole {
 		// The order that the lake misses is the row's.
-		if err := r.tx.QueryRow(ctx, `WITH pairs AS (`+r.pairsSQL()+`) SELECT min(row_ord), max(row_ord) FROM pairs WHERE class = '`+kind+`'`).Scan(&first, &last); err != nil {
-			return fmt.Errorf("bound what differs: %w", err)
+		first = sql.NullInt64{}
+		err := r.each(ctx, "list what the lake misses", `WITH pairs AS (`+r.pairsSQL()+`) SELECT row_ord FROM pairs WHERE class = '`+kind+`' ORDER BY 1`, func(scan func(...any) error) error {
+			if err := scan(&last.Int64); err != nil {
+				return err
+			}
+			if !first.Valid {
+				first = sql.NullInt64{Int64: last.Int64, Valid: true}
+			}
+			d.add(ofOrd(last.Int64))
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 	}
 	from, to := ofOrd(first.Int64), ofOrd(last.Int64)
@@ -259,7 +260,7 @@ func (r *run) tellPairs(ctx context.Context, l *Level, kind string, count int64)
 	}
 	if kind == KindLakeHole {
 		d.Repair = r.fix.lake()
-		d.Otherwise = "what cannot be had any more it names; " + r.fix.accept() + " then records it as lost"
+		d.Otherwise = r.fix.lakeElse()
 	} else {
 		fromSeq := d.FromSeq
 		if d.Epoch != r.bronzeAt.epoch {

@@ -164,7 +164,7 @@ func (r *run) tellFindings(l *Level) {
 		case KindFileForeign:
 			d.Repair = r.fix.foreign(f.Path)
 		default:
-			d.Otherwise = "what cannot be had any more it names; " + r.fix.accept() + " then records it as lost"
+			d.Otherwise = r.fix.lakeElse()
 		}
 	}
 }

@@ -45,6 +45,10 @@ func (r *run) marts(ctx context.Context) error {
 			l.skip(r.parts.Missing[LevelMarts])
 			return nil
 		}
+		for _, d := range r.of(LevelWarehouse).Differences {
+			l.skip("the rows that they are computed from differ (" + d.Kind + "): repair those first")
+			return nil
+		}
 		limit := int64(cheapDocuments)
 		if r.deep {
 			limit = 0
@@ -60,7 +64,11 @@ func (r *run) marts(ctx context.Context) error {
 		l.count("models", int64(result.Models))
 		l.count("documents computed anew", result.Documents)
 		if result.Documents < result.Total {
-			l.note(fmt.Sprintf("%d of %d documents were computed anew: other sessions each hour, all with --deep", result.Documents, result.Total))
+			why := "other sessions have their turn in other hours, all with --deep"
+			if r.deep || result.Total <= cheapDocuments {
+				why = "the others' sessions wait for a refresh"
+			}
+			l.note(fmt.Sprintf("%d of %d documents were computed anew: %s", result.Documents, result.Total, why))
 		}
 		if len(result.Skipped) > 0 {
 			l.note("not compared, since what they are computed from differs: " + strings.Join(result.Skipped, ", "))

@@ -71,8 +71,15 @@ func (commands) resnapshot() string {
 	return program + "extract --full-backfill && " + program + "load && " + program + "transform"
 }
 
-// accept records what is lost for good, so that it is known and no longer told.
+// accept records holes that stay, so that they are known and no longer told.
 func (commands) accept() string { return program + "verify --accept-gaps" }
+
+// lakeElse is what there is to do about parts of the lake that neither stream nor warehouse holds: files have their own
+// record, since the manifest names them.
+func (c commands) lakeElse() string {
+	return "what neither stream nor warehouse holds any more, the source may: " + program + "extract --full-backfill && " + program +
+		"load; then record what is lost: " + c.lake() + " --accept-loss && " + c.accept()
+}
 
 // models computes a model anew, and what is computed from it.
 func (commands) models(name string) string {

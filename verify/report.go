@@ -104,6 +104,42 @@ type Difference struct {
 	Epoch   uint64 `json:"epoch,omitempty"`
 	FromSeq uint64 `json:"from_seq,omitempty"`
 	ToSeq   uint64 `json:"to_seq,omitempty"`
+	// Ranges are exactly what is concerned, where stream or lake have a hole: at most maxRanges.
+	Ranges []Range `json:"ranges,omitempty"`
+}
+
+// Range is a part of one epoch's messages, both ends included.
+type Range struct {
+	Epoch uint64 `json:"epoch"`
+	From  uint64 `json:"from"`
+	To    uint64 `json:"to"`
+}
+
+// maxRanges bounds how many ranges a difference names.
+const maxRanges = 10_000
+
+// add adds an order, which is above all before it.
+func (d *Difference) add(o Order) {
+	if n := len(d.Ranges); n > 0 && d.Ranges[n-1].Epoch == o.Epoch && d.Ranges[n-1].To+1 >= o.Seq {
+		d.Ranges[n-1].To = o.Seq
+		return
+	}
+	if len(d.Ranges) < maxRanges {
+		d.Ranges = append(d.Ranges, Range{o.Epoch, o.Seq, o.Seq})
+	}
+}
+
+// Gaps are the ranges of all differences that are holes of stream or lake: what can be accepted as lost.
+func (r Report) Gaps() map[string][]Range {
+	gaps := map[string][]Range{}
+	for _, l := range r.Levels {
+		for _, d := range l.Differences {
+			if d.Kind == KindStreamHole || d.Kind == KindLakeHole {
+				gaps[d.Level] = append(gaps[d.Level], d.Ranges...)
+			}
+		}
+	}
+	return gaps
 }
 
 // maxExamples is how many examples a difference gives.

@@ -266,6 +266,7 @@ func (c *streamComparison) tellLost(d Difference) {
 		if have := &l.Differences[i]; have.Kind == KindLakeHole && have.Epoch == d.Epoch {
 			have.Count = max(have.Count, d.Count)
 			have.FromSeq, have.ToSeq = min(have.FromSeq, d.FromSeq), max(have.ToSeq, d.ToSeq)
+			have.Ranges = append(have.Ranges, d.Ranges...)
 			return
 		}
 	}
@@ -288,6 +289,7 @@ func (c *streamComparison) gather(ctx context.Context, d *Difference, query stri
 			return nil
 		}
 		d.Count++
+		d.add(order)
 		if !first.Valid {
 			first = sql.NullInt64{Int64: at, Valid: true}
 		}

@@ -35,12 +35,16 @@ func (r *run) createTables(ctx context.Context) error {
 }
 
 // dropTables gives the room back: the connection goes on living in its pool, and its temporary tables with it, since
-// settle has committed them.
+// present has committed them.
 func (r *run) dropTables(ctx context.Context) {
+	// Whatever state the transaction is in; what does not work here is done by the next verification on the connection.
+	_, _ = r.tx.Exec(ctx, "ROLLBACK")
+	_, _ = r.tx.Exec(ctx, "BEGIN TRANSACTION READ ONLY")
 	for _, name := range tableNames {
-		_, _ = r.tx.Exec(ctx, "DROP TABLE IF EXISTS temp.main."+name) // also after an error of the transaction
+		_, _ = r.tx.Exec(ctx, "DROP TABLE IF EXISTS temp.main."+name)
 	}
-	_, _ = r.tx.Exec(ctx, "COMMIT; BEGIN TRANSACTION READ ONLY")
+	_, _ = r.tx.Exec(ctx, "COMMIT")
+	_, _ = r.tx.Exec(ctx, "BEGIN TRANSACTION READ ONLY")
 }
 
 // present ends the transaction and begins another, which sees what was committed meanwhile.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"claude-analytics/internal/stream"
+	"claude-analytics/verify"
 )
 
 // serveEndpoints answers requests on claude-analytics.<name>; only the service that owns the warehouse does.
@@ -20,6 +21,7 @@ func (s *service) serveEndpoints(ctx context.Context) (stop func(), err error) {
 		endpoint("replay", s.replay),
 		endpoint("dlq", (&letterBox{conn: s.conn, sink: s.sink, cfg: s.cfg}).do),
 		endpoint("gc", s.answerGC),
+		endpoint("verify", func(ctx context.Context, r verifyRequest) (verify.Report, error) { return s.verify(ctx, r) }),
 		endpoint("doctor", func(ctx context.Context, _ struct{}) ([]finding, error) { return s.examine(ctx), nil }),
 	})
 	if err != nil {

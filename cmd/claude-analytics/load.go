@@ -19,6 +19,8 @@ import (
 type loadCmd struct {
 	Glob        string `arg:"" optional:"" help:"Only these Parquet files of a lake, into the warehouse."`
 	FullRefresh bool   `help:"Empty bronze and rebuild it from the lake, then go on from the stream."`
+	RepairLake  bool   `help:"Make the lake whole again: manifest from files, files from the stream, else from the warehouse (STORE_RAW)."`
+	AcceptLoss  bool   `help:"With --repair-lake: record what nobody holds any more as a gap, so that it is no longer told."`
 	Stats       bool   `help:"Only show rows, date range, by type and project."`
 	InitOnly    bool   `help:"Only create the warehouse's tables."`
 	JSON        bool   `help:"For programs."`
@@ -26,9 +28,11 @@ type loadCmd struct {
 
 // loadAnswer is what a load did.
 type loadAnswer struct {
-	Mode  string            `json:"mode"` // live or offline
-	Sink  sink.Status       `json:"sink"`
-	Stats bronze.TableStats `json:"stats"`
+	Mode string      `json:"mode"` // live or offline
+	Sink sink.Status `json:"sink"`
+	// Repair is what --repair-lake did.
+	Repair *sink.LakeRepair  `json:"repair,omitempty"`
+	Stats  bronze.TableStats `json:"stats"`
 }
 
 // Run loads.
@@ -44,6 +48,7 @@ func (c *loadCmd) Run(ctx context.Context, e *env) error {
 	if c.JSON {
 		return writeJSON(e.stdout, answer)
 	}
+	printRepair(e, answer.Repair)
 	printStats(e, answer.Stats)
 	return nil
 }
@@ -53,7 +58,7 @@ func (c *loadCmd) load(ctx context.Context, e *env, cfg config.Loaded, log zerol
 	switch {
 	case err == nil:
 		defer service.Close()
-		if c.FullRefresh || c.Glob != "" {
+		if c.FullRefresh || c.RepairLake || c.Glob != "" {
 			return answer, usagef("the running service (pid %d) owns the warehouse: stop it, then run this again", service.info.PID)
 		}
 		return loadLive(ctx, service)
@@ -75,6 +80,13 @@ func (c *loadCmd) load(ctx context.Context, e *env, cfg config.Loaded, log zerol
 	defer progress.finish()
 	answer.Mode = "offline"
 	show := func(p sink.RebuildProgress) { progress.set(p.Rows, p.Total) }
+	if c.RepairLake {
+		repaired, err := s.sink.RepairLake(ctx, c.AcceptLoss, func(done, of int) { progress.set(int64(done), int64(of)) })
+		if err != nil {
+			return answer, err
+		}
+		answer.Repair = &repaired
+	}
 	if c.FullRefresh {
 		if err := s.sink.Rebuild(ctx, show); err != nil {
 			if ctx.Err() != nil {
@@ -100,6 +112,25 @@ func (c *loadCmd) load(ctx context.Context, e *env, cfg config.Loaded, log zerol
 	answer.Sink = s.sink.Status()
 	answer.Stats, err = s.sink.Bronze().Stats(ctx)
 	return answer, err
+}
+
+// printRepair says what was repaired, and what cannot be.
+func printRepair(e *env, repaired *sink.LakeRepair) {
+	if repaired == nil {
+		return
+	}
+	e.printf("%s\n", repaired)
+	for _, lost := range repaired.Lost {
+		e.printf("lost: %s rows of %s, messages %d to %d of epoch %d: neither stream nor warehouse holds them\n",
+			count(lost.Rows), lost.File, lost.First, lost.Last, lost.Epoch)
+	}
+	switch {
+	case repaired.Accepted:
+		e.printf("recorded as gaps; what the source still holds comes back with `claude-analytics extract --full-backfill`\n")
+	case len(repaired.Lost) > 0:
+		e.printf("restore the files from a backup, or let the source publish again what it holds (`claude-analytics extract --full-backfill`),\n" +
+			"then record the loss with `claude-analytics load --repair-lake --accept-loss`\n")
+	}
 }
 
 // drain runs the sink until both destinations hold what the stream holds.

@@ -24,6 +24,7 @@ import (
 	"claude-analytics/modeler"
 	"claude-analytics/proto"
 	"claude-analytics/sink"
+	"claude-analytics/verify"
 )
 
 // roles says which parts a service has.
@@ -55,6 +56,9 @@ type service struct {
 	modeler *modeler.Modeler
 	copies  *warehouse.Publisher
 	gc      collecting
+
+	surveys       []*ingest.Survey // of the lanes, to compare with
+	verifications verifications
 }
 
 // serviceOptions are what a command adds to the settings.
@@ -142,6 +146,7 @@ func (s *service) openIngest(opt serviceOptions) error {
 			cfg.Redact = s.rules
 		}
 		s.lanes = append(s.lanes, ingest.New(cfg, s.conn, s.log, s.registry))
+		s.surveys = append(s.surveys, ingest.NewSurvey(cfg, s.conn, s.log))
 	}
 	return nil
 }
@@ -162,6 +167,8 @@ func (s *service) openWarehouse(ctx context.Context) error {
 		Debounce: s.cfg.RefreshDebounce, MaxWait: s.cfg.RefreshMaxWait, Interval: s.cfg.RefreshInterval,
 		FullRefreshCron: s.cfg.FullRefreshCron, ReportTZ: s.cfg.ReportTZ, Prices: s.cfg.Prices, Behind: s.behind, OnRefresh: s.announceRefresh,
 	}, s.db, s.log, s.registry)
+	s.verifications.metrics = verify.NewMetrics(s.registry)
+	s.recallVerification(ctx)
 	return s.openCopies()
 }
 
@@ -206,6 +213,9 @@ func (s *service) run(ctx context.Context, stopWhen func(context.Context) error)
 	if s.roles.sink {
 		g.Go(func() error { return s.sink.Run(ctx) })
 		g.Go(func() error { return s.sweep(ctx) })
+	}
+	if s.roles.sink && s.roles.modeler {
+		g.Go(func() error { return s.verifyHourly(ctx) })
 	}
 	if s.modeler != nil && s.roles.modeler {
 		applied := make(chan struct{}, 1)

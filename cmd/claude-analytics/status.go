@@ -34,6 +34,7 @@ type statusReport struct {
 	Stream    *stream.State    `json:"stream,omitempty"`
 	Sink      *sink.Status     `json:"sink,omitempty"`
 	Models    *modeler.Status  `json:"models,omitempty"`
+	Verify    *verifyStatus    `json:"verify,omitempty"`
 	Faults    []string         `json:"faults,omitempty"`
 }
 
@@ -60,6 +61,7 @@ func (s *service) status(ctx context.Context) (statusReport, error) {
 		if s.modeler != nil {
 			status := s.modeler.Status()
 			report.Models = &status
+			report.Verify = s.verifications.status()
 		}
 	}
 	return report, nil
@@ -227,6 +229,7 @@ func printStatus(e *env, r statusReport) {
 			line("freshness", "newest document in the marts was published %s", ago(m.Newest))
 		}
 	}
+	printVerifyStatus(line, r.Verify)
 	for _, fault := range r.Faults {
 		line("fault", "%s", fault)
 	}

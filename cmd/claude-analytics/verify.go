@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"claude-analytics/ingest"
 	"claude-analytics/internal/config"
 	"claude-analytics/internal/stream"
 	"claude-analytics/verify"
@@ -70,7 +71,7 @@ func verifyAnywhere(ctx context.Context, e *env, cfg config.Loaded, log zerolog.
 	switch {
 	case err == nil:
 		defer service.Close()
-		return ask[verify.Report](ctx, service, "verify", request)
+		return verifyLive(ctx, e, service, request)
 	case !errors.Is(err, errNoService):
 		return report, err
 	}
@@ -83,14 +84,18 @@ func verifyAnywhere(ctx context.Context, e *env, cfg config.Loaded, log zerolog.
 	if err != nil {
 		return report, err
 	}
-	chosen, missing := chooseToVerify(cfg)
-	progress := newBar(e.stderr, "verifying")
-	defer progress.finish()
-	v, err := s.newVerification(chosen, missing, noStream, func(what string, done, of int64) { progress.set(done, of) })
+	surveys, missing, err := s.surveysOf(cfg, noStream)
 	if err != nil {
 		return report, err
 	}
-	return v.run(ctx, request)
+	progress := newBar(e.stderr, "verifying")
+	defer progress.finish()
+	v := s.newVerification(surveys, missing, noStream, func(_ string, done, of int64) { progress.set(done, max(done, of)) })
+	report, err = v.run(ctx, request)
+	if ctx.Err() != nil {
+		return report, ctx.Err()
+	}
+	return report, errors.Join(err, s.keepVerification(ctx, report, err))
 }
 
 // streamWait is how long an external stream may take to answer a verification.
@@ -120,13 +125,23 @@ func (s *service) openToLook(ctx context.Context) (noStream string, err error) {
 	return noStream, s.openWarehouse(ctx)
 }
 
-// chooseToVerify is what is compared as source: what up would read.
-func chooseToVerify(cfg config.Loaded) (sources, string) {
+// surveysOf are what is compared as source: what up would read; else missing says why there is none.
+func (s *service) surveysOf(cfg config.Loaded, noStream string) (surveys []*ingest.Survey, missing string, err error) {
 	chosen, err := chooseSources(cfg)
-	if err != nil {
-		return sources{}, "no source is configured: name a folder with --transcripts DIR, or a replica set with --mongo-uri URI"
+	switch {
+	case err != nil:
+		return nil, "no source is configured: name a folder with --transcripts DIR, or a replica set with --mongo-uri URI", nil
+	case noStream != "":
+		return nil, "without the stream nobody knows what of it was published", nil
 	}
-	return chosen, ""
+	lanes, err := chosen.lanes(cfg, serviceOptions{})
+	if err != nil {
+		return nil, "", err
+	}
+	for _, lane := range lanes {
+		surveys = append(surveys, ingest.NewSurvey(lane, s.conn, s.log))
+	}
+	return surveys, "", nil
 }
 
 func printVerification(e *env, r verify.Report) {
@@ -159,6 +174,9 @@ func printVerification(e *env, r verify.Report) {
 		for _, d := range l.Differences {
 			printDifference(e, d)
 		}
+	}
+	if !r.Clean() {
+		e.printf("\nRepair from the top: what stands further down is made of what stands above. Commands of load and extract want the service stopped.\n")
 	}
 	if r.Clean() {
 		e.printf("\nNothing differs (%s, %s s).\n", r.Mode, seconds(r.Seconds))

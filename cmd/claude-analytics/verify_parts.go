@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/rs/zerolog"
@@ -24,37 +25,49 @@ type verification struct {
 	service *service
 }
 
-// newVerification hands the parts to a verifier. missing says why there is no source, noStream why there is no stream.
-func (s *service) newVerification(from sources, missing, noStream string, progress func(string, int64, int64)) (*verification, error) {
+// newVerification hands the parts to a verifier. noSource says why there is no source, noStream why there is no stream.
+func (s *service) newVerification(surveys []*ingest.Survey, noSource, noStream string, progress func(string, int64, int64)) *verification {
 	parts := verify.Parts{
-		Warehouse: s.db, Lake: verifyLake{lake.New(lake.Config{Dir: s.cfg.LakeDir()}, zerolog.Nop())},
-		Missing: map[string]string{verify.LevelSource: missing, verify.LevelStream: noStream},
+		Warehouse: s.db, Lake: verifyLake{lake.New(lake.Config{Dir: s.cfg.LakeDir()}, zerolog.Nop())}, Marts: verifyMarts{s.modeler},
+		Missing: map[string]string{verify.LevelSource: noSource, verify.LevelStream: noStream},
 	}
 	if noStream == "" {
 		parts.Stream = s.conn
 	}
-	parts.Marts = verifyMarts{s.modeler}
-	if noStream == "" && missing == "" {
-		lanes, err := from.lanes(s.cfg, serviceOptions{})
-		if err != nil {
-			return nil, err
-		}
-		for _, lane := range lanes {
-			parts.Sources = append(parts.Sources, verifySource{ingest.NewSurvey(lane, s.conn, s.log)})
-		}
-	} else if missing == "" {
-		parts.Missing[verify.LevelSource] = "without the stream nobody knows what of it was published"
+	for _, survey := range surveys {
+		parts.Sources = append(parts.Sources, verifySource{survey})
 	}
-	v := &verification{service: s}
-	v.Verifier = verify.New(verify.Config{
+	cfg := verify.Config{
 		Key: bronze.Key, KeepDeleted: s.cfg.OnDelete == "keep", Replay: hasCommand("Replay"),
 		RuleVersion: document.RuleVersion, Progress: progress,
-	}, parts, s.log)
-	return v, nil
+	}
+	if s.roles.sink {
+		cfg.Live, cfg.Settle = true, s.settle
+	}
+	return &verification{Verifier: verify.New(cfg, parts, s.log), service: s}
 }
 
-// run verifies.
+// run verifies; what is to be accepted is recorded afterwards, and looked at once more.
 func (v *verification) run(ctx context.Context, request verifyRequest) (verify.Report, error) {
+	report, err := v.Run(ctx, request.Deep)
+	if err != nil || !request.AcceptGaps {
+		return report, err
+	}
+	var gaps []bronze.StreamGap
+	for level, ranges := range report.Gaps() {
+		for _, r := range ranges {
+			gaps = append(gaps, bronze.StreamGap{
+				Destination: level, Epoch: r.Epoch, From: r.From, To: r.To, Found: time.Now().UTC(),
+				Reason: "found by verify, and accepted",
+			})
+		}
+	}
+	if len(gaps) == 0 {
+		return report, nil
+	}
+	if err := v.service.sink.Bronze().RecordGaps(ctx, gaps); err != nil {
+		return report, fmt.Errorf("accept gaps: %w", err)
+	}
 	return v.Run(ctx, request.Deep)
 }
 

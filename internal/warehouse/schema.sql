@@ -262,3 +262,12 @@ CREATE TABLE IF NOT EXISTS meta.erased_keys (
     source             VARCHAR NOT NULL,
     id_hash            VARCHAR NOT NULL    -- hex SHA-256 of _id
 );
+
+-- What a service or a command did as a whole: verify; the newest thousand of a kind.
+CREATE TABLE IF NOT EXISTS meta.runs (
+    kind               VARCHAR NOT NULL,
+    started_at         TIMESTAMPTZ NOT NULL,
+    finished_at        TIMESTAMPTZ NOT NULL,
+    status             VARCHAR NOT NULL,   -- of verify: clean | differs | partly | failed
+    detail             JSON                -- in short what was found
+);
