@@ -102,12 +102,10 @@ func traces(t testing.TB, data string, words ...string) (found []string) {
 		name, _ := filepath.Rel(data, path)
 		in(name, []byte(name))
 		if filepath.Ext(name) == ".blk" {
+			in(name+" (decoded)", withoutPositions(decodeBlock(t, content)))
 			content = withoutPositions(content)
 		}
 		in(name, content)
-		if filepath.Ext(name) == ".blk" {
-			in(name+" (decoded)", withoutPositions(decodeBlock(t, content)))
-		}
 		return err
 	})
 	if err != nil {

@@ -29,5 +29,8 @@ done
 step "incremental equals full, $checks histories"
 scripts/test.sh -count=1 -run 'Incremental' ./modeler/... -rapid.checks="$checks"
 
+step "erasure and compaction, stopped anywhere"
+LONG=1 scripts/test.sh -count=1 -run 'Erase|Compact|Retain|Superseded|Rewrite' ./sink ./sink/lake -rapid.checks="$checks"
+
 step "ten hard seeds, $kills kills"
 LONG=1 KILLS=$kills scripts/test.sh -count=1 -timeout 120m ./e2e

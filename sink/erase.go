@@ -3,6 +3,7 @@ package sink
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"claude-analytics/sink/bronze"
@@ -209,11 +210,15 @@ func (e *eraser) unfinished(ctx context.Context) (lake.Erasure, error) {
 func (e *eraser) eraseRows(ctx context.Context) error {
 	e.phase("warehouse: rows", 0, 0)
 	request := bronze.ErasedSubject{Session: e.subject.Session, Project: e.subject.Project, UpTo: e.upTo}
-	for key := range e.keys.keys {
-		if _, stays := e.others[key]; stays {
-			continue
+	if e.subject.Kind() == ErasureDeleted {
+		for key := range e.keys.keys {
+			request.Keys = append(request.Keys, bronze.ErasedKey{Source: key.source, ID: key.id})
 		}
-		request.Keys = append(request.Keys, bronze.ErasedKey{Source: key.source, ID: key.id})
+	} else {
+		request.Hashes = e.keys.record()
+		for key := range e.others {
+			request.Hashes[key.source] = slices.DeleteFunc(request.Hashes[key.source], func(hash string) bool { return hash == hashOf(key.id) })
+		}
 	}
 	for _, at := range e.letters {
 		request.Letters = append(request.Letters, bronze.Order{Epoch: at.epoch, Seq: at.seq})

@@ -80,8 +80,6 @@ func newKeySet() *keySet {
 
 func (k *keySet) add(source, id string) { k.keys[docKey{source, id}] = struct{}{} }
 
-func (k *keySet) remove(key docKey) { delete(k.keys, key) }
-
 // has looks by key, and, if there are any, by hash.
 func (k *keySet) has(source, id string) bool {
 	if _, ok := k.keys[docKey{source, id}]; ok {

@@ -16,9 +16,10 @@ type ErasedSubject struct {
 	Session, Project string
 	// UpTo is the newest change that is concerned.
 	UpTo Order
-	// Keys are documents of which nothing stays, tombstones included; without Session and Project, rows of them go whose
-	// tombstones stay.
+	// Keys are documents; without Session and Project their rows go, and their tombstones stay.
 	Keys []ErasedKey
+	// Hashes are the hex SHA-256 of the ids of documents of which nothing stays, by source: their tombstones go.
+	Hashes map[string][]string
 	// Letters are dead letters that were erased.
 	Letters []Order
 }
@@ -71,8 +72,11 @@ func eraseIn(ctx context.Context, tx *warehouse.Tx, subject ErasedSubject, done 
 		return err
 	}
 	if subject.Session+subject.Project != "" {
-		n, err := tx.Exec(ctx, `DELETE FROM raw.tombstones WHERE `+notAbove+` AND _key IN (SELECT _key FROM erased_subject)
-			AND (source, _id) IN (SELECT (source, _id) FROM erased_subject)`, args[:2]...)
+		// By hash: an erasure that was interrupted knows no more of what it had removed elsewhere.
+		if err := stage(tx, "erased_hashes", pairRecord("source", "id_hash", subject.Hashes)); err != nil {
+			return err
+		}
+		n, err := tx.Exec(ctx, `DELETE FROM raw.tombstones WHERE `+notAbove+` AND (source, sha256(_id)) IN (SELECT (source, id_hash) FROM erased_hashes)`, args[:2]...)
 		if err != nil {
 			return fmt.Errorf("erase tombstones: %w", err)
 		}

@@ -3,6 +3,7 @@ package bronze
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -39,9 +40,7 @@ func (b *Bronze) KeepErasures(ctx context.Context, all []Erasure) error {
 		if _, err := tx.Exec(ctx, `DELETE FROM meta.erasures; DELETE FROM meta.erased_keys`); err != nil {
 			return err
 		}
-		type pair struct{ source, hash string }
-		var pairs []pair
-		seen := map[pair]bool{}
+		keys := map[string][]string{}
 		for _, e := range all {
 			_, err := tx.Exec(ctx, `INSERT INTO meta.erasures VALUES ($1, $2, $3, nullif($4, ''), $5, $6, $7)`,
 				e.Number, e.ErasedAt.UTC(), e.Kind, e.SubjectHash, e.Rows, int64(e.UpTo.Epoch), int64(e.UpTo.Seq))
@@ -49,21 +48,29 @@ func (b *Bronze) KeepErasures(ctx context.Context, all []Erasure) error {
 				return err
 			}
 			for source, hashes := range e.Keys {
-				for _, hash := range hashes {
-					if p := (pair{source, hash}); !seen[p] {
-						seen[p] = true
-						pairs = append(pairs, p)
-					}
-				}
+				keys[source] = append(keys[source], hashes...)
 			}
 		}
-		if len(pairs) == 0 {
-			return nil
+		for source, hashes := range keys {
+			slices.Sort(hashes)
+			keys[source] = slices.Compact(hashes)
 		}
-		fields := []arrow.Field{{Name: "source", Type: arrow.BinaryTypes.String}, {Name: "id_hash", Type: arrow.BinaryTypes.String}}
-		return appendTo(ctx, tx, "meta.erased_keys", build(len(pairs), fields, func(i int, builders []array.Builder) {
-			builders[0].(*array.StringBuilder).Append(pairs[i].source)
-			builders[1].(*array.StringBuilder).Append(pairs[i].hash)
-		}))
+		return appendTo(ctx, tx, "meta.erased_keys", pairRecord("source", "id_hash", keys))
+	})
+}
+
+// pairRecord has a row for each text, with the text that it stands under.
+func pairRecord(first, second string, texts map[string][]string) arrow.RecordBatch {
+	type pair struct{ first, second string }
+	var pairs []pair
+	for key, values := range texts {
+		for _, value := range values {
+			pairs = append(pairs, pair{key, value})
+		}
+	}
+	fields := []arrow.Field{{Name: first, Type: arrow.BinaryTypes.String}, {Name: second, Type: arrow.BinaryTypes.String}}
+	return build(len(pairs), fields, func(i int, builders []array.Builder) {
+		builders[0].(*array.StringBuilder).Append(pairs[i].first)
+		builders[1].(*array.StringBuilder).Append(pairs[i].second)
 	})
 }

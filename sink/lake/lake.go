@@ -1,4 +1,4 @@
-// Package lake keeps every change in immutable Parquet files, one folder a date, and a manifest that says which files
+// Package lake keeps every change in Parquet files, one folder a date, and a manifest that says which files
 // count: a batch is in the lake exactly when its manifest entry is.
 //
 //	raw/date=YYYY-MM-DD/<epoch>-<first>-<last>.parquet   the rows of one batch and date
@@ -7,6 +7,7 @@
 //
 // Each file is written under a temporary name, synced, renamed, and its directory synced; the entry comes last. What a
 // crash leaves behind (temporary files, Parquet files of a batch without entry) is removed when the lake is opened.
+// Files are never changed, but a rewriting (Rewrite) puts others in their place: see journal.
 //
 // Reading it elsewhere: the date is both in the folder's name and a column of the file, so DuckDB reads it with
 // hive_partitioning on or off; PyArrow's read_table wants partitioning=None (it would take the folder's date for
