@@ -31,6 +31,8 @@ type Config struct {
 	ProjectFS fs.FS
 	// ReportTZ is the time zone of date_key and of the cron expression; empty: UTC. The project gets it as var report_tz.
 	ReportTZ string
+	// Prices is a file of one's own prices (CSV or YAML); empty: none. It is read again when it has changed.
+	Prices string
 	// Debounce is how long it must be quiet before a refresh starts; 0: DefaultDebounce.
 	Debounce time.Duration
 	// MaxWait is how long after the first change a refresh starts at the latest; 0: DefaultMaxWait.
@@ -93,6 +95,7 @@ type Result struct {
 	Batch           int64         `json:"batch"`           // last batch of bronze that the marts hold
 	More            bool          `json:"more,omitempty"`  // a part of the backlog is left
 	Models          []ModelResult `json:"models"`
+	Rules           []RuleChange  `json:"rules,omitempty"` // whose version changed
 	newest          time.Time     // arrival of the newest document that the marts hold
 }
 
@@ -116,9 +119,12 @@ type Modeler struct {
 
 	turn      chan struct{} // held by the refresh that runs
 	project   *project.Project
+	prices    priceFile
 	columns   *columnCache
 	metaReady bool
 	limits    scanLimits
+	tests     *testBook
+	now       func() time.Time // the clock that freshness goes by
 
 	mu     sync.Mutex
 	status Status
@@ -138,7 +144,8 @@ func New(cfg Config, db *warehouse.DB, log zerolog.Logger, reg prometheus.Regist
 	}
 	return &Modeler{
 		cfg: cfg, db: db, log: log.With().Str("part", "modeler").Logger(),
-		metrics: newMetrics(reg), turn: make(chan struct{}, 1), columns: newColumnCache(), limits: defaultLimits(),
+		metrics: newMetrics(reg), turn: make(chan struct{}, 1), prices: priceFile{path: cfg.Prices}, columns: newColumnCache(), limits: defaultLimits(),
+		tests: newTestBook(), now: time.Now,
 	}
 }
 
@@ -180,6 +187,7 @@ func (r *Result) add(next Result) {
 	next.Started, next.Kind = r.Started, r.Kind
 	next.Seconds += r.Seconds
 	next.Sessions += r.Sessions
+	next.Rules = append(r.Rules, next.Rules...)
 	next.ChangedSessions = max(next.ChangedSessions, r.ChangedSessions)
 	*r = next
 }
@@ -218,15 +226,21 @@ func (m *Modeler) refresh(ctx context.Context, opts Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if err := m.tests.load(ctx, m.db); err != nil {
+		return Result{}, err
+	}
 	var result Result
 	var ahead *prebuilt
+	var done *run
 	attempt := func(ctx context.Context, tx *warehouse.Tx) error {
 		r := m.newRun(p, tx, opts)
-		r.ahead = ahead
+		if r.ahead = ahead; ahead != nil {
+			r.tests = ahead.tests
+		}
 		if err := r.do(ctx); err != nil {
 			return err
 		}
-		result = r.result()
+		result, done = r.result(), r
 		return nil
 	}
 	err = m.db.Write(ctx, "refresh", attempt)
@@ -237,19 +251,29 @@ func (m *Modeler) refresh(ctx context.Context, opts Options) (Result, error) {
 		err = m.db.Write(ctx, "refresh", attempt)
 	}
 	m.metaReady = err == nil // a rebuild of the warehouse may have begun a new file
+	if err != nil {
+		return result, err
+	}
+	if m.noteTests(done) {
+		err = m.tests.write(ctx, m.db, p)
+	}
 	return result, err
 }
 
-// load reads the project: at first, and again when someone asks or when the last refresh failed, since then its files
-// may have been mended.
+// load reads the project: at first, and again when someone asks, when prices changed, or when the last refresh failed,
+// since then its files may have been mended.
 func (m *Modeler) load(opts Options) (*project.Project, error) {
 	m.mu.Lock()
 	failed := m.status.LastError != ""
 	m.mu.Unlock()
-	if m.project != nil && !failed && opts.Reason != ReasonRequest && opts.Reason != ReasonCron {
+	if m.project != nil && !failed && opts.Reason != ReasonRequest && opts.Reason != ReasonCron && !m.prices.changed() {
 		return m.project, nil
 	}
-	p, err := project.Load(m.cfg.ProjectFS, map[string]any{"report_tz": m.cfg.ReportTZ})
+	fsys, err := m.prices.into(m.cfg.ProjectFS)
+	if err != nil {
+		return nil, err
+	}
+	p, err := project.Load(fsys, map[string]any{"report_tz": m.cfg.ReportTZ})
 	if err != nil {
 		return nil, err
 	}
@@ -258,7 +282,10 @@ func (m *Modeler) load(opts Options) (*project.Project, error) {
 }
 
 func (m *Modeler) newRun(p *project.Project, tx *warehouse.Tx, opts Options) *run {
-	return &run{project: p, tx: tx, columns: m.columns, opts: opts, chunk: m.cfg.Chunk, limits: m.limits, metaReady: m.metaReady}
+	return &run{
+		project: p, tx: tx, columns: m.columns, opts: opts, chunk: m.cfg.Chunk, limits: m.limits, metaReady: m.metaReady,
+		tests: newChangedTests(p), fresh: map[*project.Node]string{},
+	}
 }
 
 func (r *run) result() Result {
@@ -267,7 +294,7 @@ func (r *run) result() Result {
 	}
 	return Result{
 		ID: r.id, Kind: r.kind(), Reason: r.opts.Reason, Started: r.opts.started,
-		ChangedSessions: r.changed, Sessions: r.sessions, Batch: r.batch, More: r.more, Models: r.models, newest: r.state.newest.Time,
+		ChangedSessions: r.changed, Sessions: r.sessions, Batch: r.batch, More: r.more, Models: r.models, Rules: r.rules, newest: r.state.newest.Time,
 	}
 }
 

@@ -15,6 +15,8 @@ type streamView struct {
 	First, Last uint64
 	// PurgeFloor is the sequence below which retention may have removed changes; 0: it never did.
 	PurgeFloor uint64
+	// ErasedTo is the newest message that an erasure may have removed.
+	ErasedTo uint64
 }
 
 // standing is where one destination stands before the decision.
@@ -143,6 +145,8 @@ func broken(stream streamView, epoch uint64, registry []lake.EpochRecord, lakeAt
 			// The very message, or one at a watermark whose time nobody recorded.
 		case d.At.IsZero() && mark.Seq < stream.PurgeFloor:
 			// Retention took it: absent is not lost.
+		case d.At.IsZero() && mark.Seq <= stream.ErasedTo:
+			// An erasure may have taken it.
 		case d.At.IsZero():
 			return fmt.Sprintf("the %s's last change, message %d, is no longer in the stream, and retention did not remove it", d.name, mark.Seq)
 		default:

@@ -100,7 +100,7 @@ func (s *Sink) look(ctx context.Context) (plan, error) {
 	}
 	view := streamView{
 		Identity: lake.Stream{Name: state.Identity.Name, Created: state.Identity.Created},
-		First:    state.FirstSeq, Last: state.LastSeq, PurgeFloor: state.PurgeFloor,
+		First:    state.FirstSeq, Last: state.LastSeq, PurgeFloor: state.PurgeFloor, ErasedTo: state.ErasedTo,
 	}
 	for _, at := range []*standing{&lakeAt, &warehouseAt} {
 		if at.At, err = s.messageAt(ctx, view, at.Mark); err != nil {
@@ -134,6 +134,9 @@ func (s *Sink) look(ctx context.Context) (plan, error) {
 	}
 	// Before either destination moves: from where they stand now, the gaps can still be told.
 	if err := s.keepGaps(ctx, p.Gaps); err != nil {
+		return plan{}, err
+	}
+	if err := s.keepErasures(ctx); err != nil {
 		return plan{}, err
 	}
 	s.landed.place(lakeAt.Mark, p.Epoch, p.LakeAfter)
@@ -211,6 +214,7 @@ func (s *Sink) follow(ctx context.Context, p plan) error {
 	g.Go(func() error { return toWarehouse.feed(ctx) })
 	g.Go(func() error { return s.runWarehouse(ctx, toWarehouse) })
 	g.Go(func() error { return s.watch(ctx, toLake, toWarehouse) })
+	g.Go(func() error { return s.mirrorLetters(ctx) })
 	err = g.Wait()
 
 	s.mu.Lock()

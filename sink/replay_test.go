@@ -218,8 +218,7 @@ func TestReplayOfDeadLetters(t *testing.T) {
 	w.documents(20)
 	w.publish(stream.Outgoing{Subject: proto.DataSubject(testLane, "session-1", "-p"), Data: []byte("no change at all")})
 	w.drain()
-	w.exec(`INSERT INTO meta.dead_letters SELECT 1, _epoch, _seq, 'not_convertible' FROM raw.conversations WHERE _id = '` + fmt.Sprintf("%x", [12]byte{0, 0, 7}) + `';
-		DELETE FROM raw.content_blocks WHERE _id = '` + fmt.Sprintf("%x", [12]byte{0, 0, 7}) + `'; DELETE FROM raw.conversations WHERE _id = '` + fmt.Sprintf("%x", [12]byte{0, 0, 7}) + `'`)
+	w.exec(`DELETE FROM raw.content_blocks WHERE _id = '` + fmt.Sprintf("%x", [12]byte{0, 0, 7}) + `'; DELETE FROM raw.conversations WHERE _id = '` + fmt.Sprintf("%x", [12]byte{0, 0, 7}) + `'`)
 	if done := w.replay(Part{Project: "-p"}, false); done.Applied != 1 || done.Dead != 1 {
 		t.Errorf("%+v", done)
 	}

@@ -77,9 +77,13 @@ func (s *service) examine(ctx context.Context) []finding {
 	for _, dir := range cfg.TranscriptsDir {
 		findings = append(findings, checkTranscripts(cfg, dir))
 	}
+	if cfg.Prices != "" {
+		findings = append(findings, checkPrices(cfg.Prices))
+	}
 	findings = append(findings, checkMongo(ctx, cfg)...)
 	findings = append(findings, checkHistory(cfg)...)
 	findings = append(findings, s.checkGaps(ctx)...)
+	findings = append(findings, checkRedaction(cfg))
 	for _, warning := range cfg.Warnings {
 		findings = append(findings, finding{Check: "settings", Detail: warning, Remedy: "correct the variable's name, or remove it"})
 	}

@@ -67,7 +67,7 @@ const gapsSQL = `WITH gaps AS (
 
 // checkGaps tells of the parts of the sources' history that are missing. One that was read again is no fault any more.
 func (s *service) checkGaps(ctx context.Context) []finding {
-	request := queryRequest{SQL: gapsSQL, Limit: 5, Timeout: "10s"}
+	request := queryRequest{SQL: gapsSQL, Limit: 5, Timeout: "10s", Raw: true}
 	ask := func() (queryAnswer, error) { return queryAnywhere(ctx, s.cfg, disabledLogger, request) }
 	if s.db != nil {
 		ask = func() (queryAnswer, error) { return runQuery(ctx, s.db, request) }

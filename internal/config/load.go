@@ -152,6 +152,16 @@ func (c *Config) check() []error {
 			fault("NATS_CREDS", c.NATSCreds, "cannot be read: "+err.Error())
 		}
 	}
+	if c.Prices != "" {
+		if _, err := os.Stat(c.Prices); err != nil {
+			fault("PRICES", c.Prices, "cannot be read: "+err.Error())
+		}
+	}
+	if c.RedactRules != "" {
+		if _, err := os.Stat(c.RedactRules); err != nil {
+			fault("REDACT_RULES", c.RedactRules, "cannot be read: "+err.Error())
+		}
+	}
 	if c.DataDir == "" {
 		fault("DATA_DIR", "", "name a folder")
 	}

@@ -74,6 +74,7 @@ func (a *application) run(ctx context.Context, tx *warehouse.Tx) error {
 		{"remove rows", func(ctx context.Context, tx *warehouse.Tx) error { return removeRows(ctx, tx, &a.outcome) }},
 		{"insert rows", a.insertRows},
 		{"insert blocks", a.insertBlocks},
+		{"insert findings", a.insertFindings},
 		{"bury", a.bury},
 		{"link", a.link},
 		{"note dead letters", a.noteDeadLetters},
@@ -180,8 +181,10 @@ func (a *application) drop(ctx context.Context, tx *warehouse.Tx) error {
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `DELETE FROM raw.content_blocks WHERE (source, _id) IN (SELECT (source, _id) FROM raw.conversations WHERE `+below+`)`, args...); err != nil {
-			return err
+		for _, table := range []string{"raw.content_blocks", "raw.secret_findings"} {
+			if _, err := tx.Exec(ctx, `DELETE FROM `+table+` WHERE (source, _id) IN (SELECT (source, _id) FROM raw.conversations WHERE `+below+`)`, args...); err != nil {
+				return err
+			}
 		}
 		n, err := tx.Exec(ctx, `DELETE FROM raw.conversations WHERE `+below, args...)
 		if err != nil {
@@ -281,27 +284,6 @@ func (a *application) link(ctx context.Context, tx *warehouse.Tx) error {
 		builders[1].(*array.Uint64Builder).Append(pairs[i].key)
 		builders[2].(*array.StringBuilder).Append(pairs[i].session)
 	}))
-}
-
-func (a *application) noteDeadLetters(ctx context.Context, tx *warehouse.Tx) error {
-	letters := a.plan.batch.DeadLetters
-	if len(letters) == 0 {
-		return nil
-	}
-	fields := []arrow.Field{{Name: "_epoch", Type: arrow.PrimitiveTypes.Int64}, {Name: "_seq", Type: arrow.PrimitiveTypes.Int64}, {Name: "reason", Type: arrow.BinaryTypes.String}}
-	record := build(len(letters), fields, func(i int, builders []array.Builder) {
-		builders[0].(*array.Int64Builder).Append(int64(letters[i].Order.Epoch))
-		builders[1].(*array.Int64Builder).Append(int64(letters[i].Order.Seq))
-		builders[2].(*array.StringBuilder).Append(letters[i].Reason)
-	})
-	if err := stage(tx, "bronze_letters", record); err != nil {
-		return err
-	}
-	n, err := tx.Exec(ctx, fmt.Sprintf(`INSERT INTO meta.dead_letters BY NAME
-		SELECT DISTINCT ON (_epoch, _seq) %d AS batch, _epoch, _seq, reason FROM bronze_letters l
-		WHERE NOT EXISTS (FROM meta.dead_letters d WHERE d._epoch = l._epoch AND d._seq = l._seq)`, a.number))
-	a.noted += n
-	return err
 }
 
 // noteChanges writes what the batch touched, old and new: what a refresh reads.

@@ -188,8 +188,10 @@ func removeRows(ctx context.Context, tx *warehouse.Tx, out *outcome) error {
 	if err := stage(tx, "bronze_gone", goneRecord(out.gone)); err != nil {
 		return err
 	}
+	inDates := fmt.Sprintf("date BETWEEN DATE '1970-01-01' + %d AND DATE '1970-01-01' + %d AND %s", first, last, matchBlock)
 	for _, statement := range []string{
-		fmt.Sprintf("DELETE FROM raw.content_blocks WHERE date BETWEEN DATE '1970-01-01' + %d AND DATE '1970-01-01' + %d AND %s", first, last, matchBlock),
+		"DELETE FROM raw.content_blocks WHERE " + inDates,
+		"DELETE FROM raw.secret_findings WHERE " + inDates,
 		"DELETE FROM raw.conversations WHERE " + matchRow,
 	} {
 		if _, err := tx.Exec(ctx, statement); err != nil {

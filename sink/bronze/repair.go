@@ -188,8 +188,8 @@ func (p *plan) keptVersions() []Version {
 	return kept
 }
 
-// repair is what a batch that repairs does beside the rest: it forgets letters of messages that have a row now, and
-// blocks that lost theirs. A batch without any effect ends here.
+// repair is what a batch that repairs does beside the rest: it removes blocks that lost their row. Letters of messages
+// that have a row now stay: the lake lacks them until they are retried. A batch without any effect ends here.
 func (a *application) repair(ctx context.Context, tx *warehouse.Tx) error {
 	if a.plan.batch.dryRun {
 		return errDryRun
@@ -197,7 +197,7 @@ func (a *application) repair(ctx context.Context, tx *warehouse.Tx) error {
 	if !a.plan.batch.repair {
 		return nil
 	}
-	for _, do := range []func(context.Context, *warehouse.Tx) error{a.noteDeadLetters, a.noteGaps, a.forgetLetters, a.removeOrphans} {
+	for _, do := range []func(context.Context, *warehouse.Tx) error{a.noteDeadLetters, a.noteGaps, a.removeOrphans} {
 		if err := do(ctx, tx); err != nil {
 			return err
 		}

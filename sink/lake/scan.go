@@ -50,6 +50,11 @@ func (l *Lake) Scan(ctx context.Context, opts ScanOptions, fn func(Chunk) error)
 	if !l.isOpen() {
 		return nil, ErrNotOpen
 	}
+	l.scans.RLock()
+	defer l.scans.RUnlock()
+	if l.isHalf() {
+		return nil, ErrBusy
+	}
 	var faults []Fault
 	for _, entry := range l.Entries() {
 		if mark := entry.Mark(); mark.Compare(opts.After) <= 0 || opts.Only != nil && !opts.Only(entry) {
@@ -77,6 +82,8 @@ func (l *Lake) ScanFiles(ctx context.Context, names []string, opts ScanOptions, 
 	return faults, nil
 }
 
+const restoreRemedy = "restore it from a backup, or fetch its documents anew with: claude-analytics extract --full-backfill"
+
 func (l *Lake) scanFile(
 	ctx context.Context, name string, chunk Chunk, rows int64, opts ScanOptions, fn func(Chunk) error, faults *[]Fault,
 ) error {
@@ -103,7 +110,7 @@ func (l *Lake) scanFile(
 	}
 	fault := Fault{
 		Path: chunk.Path, Problem: fmt.Sprintf("the Parquet file cannot be read: %v", err),
-		Remedy: "restore it from a backup, or fetch its documents anew with: claude-analytics extract --full-backfill",
+		Remedy: restoreRemedy,
 	}
 	if !opts.KeepGoing {
 		return fault

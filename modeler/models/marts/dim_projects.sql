@@ -15,6 +15,8 @@ session_totals as (
         sum(human_prompt_count)::bigint as total_prompts,
         sum(tool_call_count)::bigint as total_tool_calls,
         sum(total_tokens)::bigint as total_tokens,
+        sum(cost_usd) as cost_usd,
+        sum(unpriced_requests)::bigint as unpriced_requests,
         sum(active_seconds)::bigint as active_seconds,
         sum(duration_seconds)::bigint as duration_seconds
     from sessions
@@ -91,7 +93,9 @@ final as (
         total_tool_calls,
         total_tokens,
         active_seconds,
-        duration_seconds
+        duration_seconds,
+        cost_usd,
+        unpriced_requests
     from named
 )
 

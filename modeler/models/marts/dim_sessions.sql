@@ -1,8 +1,23 @@
 {{ config(materialized='incremental', schema='marts', unique_key='session_key', meta={'refresh_by': 'session_id'}) }}
 
 -- One row per session with activity.
-with sessions as (
-    select * from {{ ref('int_sessions_computed') }}
+with costs as (
+    select
+        session_id,
+        sum(cost_usd) as cost_usd,
+        sum(subagent_cost_usd) as subagent_cost_usd,
+        sum(subagent_tokens)::bigint as subagent_tokens,
+        sum(unpriced_requests)::bigint as unpriced_requests,
+        sum(lower_bound_requests)::bigint as lower_bound_requests,
+        sum(incomplete_requests)::bigint as incomplete_requests
+    from {{ ref('agg_session_models') }}
+    group by session_id
+),
+
+sessions as (
+    select sessions.*, costs.* exclude (session_id)
+    from {{ ref('int_sessions_computed') }} as sessions
+    left join costs on costs.session_id = sessions.session_id
 ),
 
 final as (
@@ -91,7 +106,15 @@ final as (
         output_tokens,
         cache_read_tokens,
         cache_creation_tokens,
-        input_tokens + output_tokens + cache_read_tokens + cache_creation_tokens as total_tokens
+        input_tokens + output_tokens + cache_read_tokens + cache_creation_tokens as total_tokens,
+        coalesce(subagent_tokens, 0) as subagent_tokens,
+
+        -- cost
+        coalesce(cost_usd, 0) as cost_usd,
+        coalesce(subagent_cost_usd, 0) as subagent_cost_usd,
+        coalesce(unpriced_requests, 0) as unpriced_requests,
+        coalesce(lower_bound_requests, 0) as lower_bound_requests,
+        coalesce(incomplete_requests, 0) as incomplete_requests
     from sessions
 )
 

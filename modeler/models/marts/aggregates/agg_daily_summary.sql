@@ -54,9 +54,16 @@ requests as (
         sum(cache_creation_tokens)::bigint as cache_creation_tokens,
         sum(total_tokens)::bigint as total_tokens,
         sum(web_search_requests)::bigint as web_search_requests,
-        count(*) filter (where output_is_lower_bound) as lower_bound_requests
+        count(*) filter (where output_is_lower_bound) as lower_bound_requests,
+        sum(cost_usd) as cost_usd,
+        count(*) filter (where not is_priced) as unpriced_requests,
+        count(*) filter (where is_incomplete) as incomplete_requests
     from {{ ref('fct_api_requests') }}
     group by date_key
+),
+
+code_changes as (
+    select * from {{ ref('agg_code_changes') }}
 ),
 
 days as (
@@ -99,6 +106,15 @@ final as (
         coalesce(tool_calls.search_operations, 0) as search_operations,
         coalesce(tool_calls.shell_operations, 0) as shell_operations,
 
+        -- files
+        coalesce(code_changes.read_operations, 0) as read_operations,
+        coalesce(code_changes.write_operations, 0) as write_operations,
+        coalesce(code_changes.edit_operations + code_changes.multi_edit_operations, 0) as edit_operations,
+        coalesce(code_changes.files_modified, 0) as files_modified,
+        coalesce(code_changes.files_created, 0) as files_created,
+        coalesce(code_changes.lines_added, 0) as lines_added,
+        coalesce(code_changes.lines_removed, 0) as lines_removed,
+
         -- tokens
         coalesce(requests.api_requests, 0) as api_requests,
         coalesce(requests.input_tokens, 0) as input_tokens,
@@ -107,12 +123,16 @@ final as (
         coalesce(requests.cache_creation_tokens, 0) as cache_creation_tokens,
         coalesce(requests.total_tokens, 0) as total_tokens,
         coalesce(requests.web_search_requests, 0) as web_search_requests,
-        coalesce(requests.lower_bound_requests, 0) as lower_bound_requests
+        coalesce(requests.lower_bound_requests, 0) as lower_bound_requests,
+        coalesce(requests.cost_usd, 0) as cost_usd,
+        coalesce(requests.unpriced_requests, 0) as unpriced_requests,
+        coalesce(requests.incomplete_requests, 0) as incomplete_requests
     from days
     left join session_days on session_days.date_key = days.date_key
     left join messages on messages.date_key = days.date_key
     left join tool_calls on tool_calls.date_key = days.date_key
     left join requests on requests.date_key = days.date_key
+    left join code_changes on code_changes.date_key = days.date_key
 )
 
 select * from final

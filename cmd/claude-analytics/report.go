@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"claude-analytics/modeler/project"
+)
+
+// reportCmd prints tokens and money, live or offline.
+type reportCmd struct {
+	Kind    string `arg:"" enum:"daily,monthly,session,project,model,tool,blocks" help:"daily, monthly, session, project, model, tool or blocks."`
+	Since   string `help:"First day (2026-01-31 or 20260131), in REPORT_TZ." placeholder:"DAY"`
+	Until   string `help:"Last day, itself included." placeholder:"DAY"`
+	Project string `help:"Only this project, by name or id." placeholder:"PROJECT"`
+	JSON    bool   `help:"For programs: ccusage's field names."`
+}
+
+// Help gives examples.
+func (reportCmd) Help() string {
+	return "Tokens and API-equivalent cost; a subscription is billed otherwise. Sub-agents count with their session.\n" +
+		"A request whose model has no price has no cost: the report says how many, and PRICES names a file with prices of your own.\n\n" +
+		"  claude-analytics report daily --since 2026-01-01\n" +
+		"  claude-analytics report tool --project my-project      a response's cost, shared over the tools that it called\n" +
+		"  claude-analytics report blocks                          five-hour blocks\n" +
+		"  claude-analytics report session --json | jq '.session[0]'"
+}
+
+// report is the answer for programs; it is encoded under the report's name.
+type report struct {
+	kind   string
+	Rows   []*reportRow
+	Totals reportRow
+}
+
+// reportRow is a period, session, project, model, tool or block; or what all of them come to. The names are ccusage's,
+// as far as it has one.
+type reportRow struct {
+	Period      string `json:"period,omitempty"`
+	Date        string `json:"date,omitempty"`
+	Month       string `json:"month,omitempty"`
+	SessionID   string `json:"sessionId,omitempty"`
+	Title       string `json:"title,omitempty"`
+	ProjectID   string `json:"projectId,omitempty"`
+	ProjectName string `json:"projectName,omitempty"`
+	ModelID     string `json:"modelId,omitempty"`
+
+	counts
+
+	ModelsUsed   []string     `json:"modelsUsed,omitempty"`
+	Breakdowns   []*breakdown `json:"modelBreakdowns,omitempty"`
+	LastActivity string       `json:"lastActivity,omitempty"`
+
+	toolFields
+	blockFields
+}
+
+// counts are what is summed up.
+type counts struct {
+	InputTokens         int64       `json:"inputTokens"`
+	OutputTokens        int64       `json:"outputTokens"`
+	CacheCreationTokens int64       `json:"cacheCreationTokens"`
+	CacheReadTokens     int64       `json:"cacheReadTokens"`
+	TotalTokens         int64       `json:"totalTokens"`
+	TotalCost           json.Number `json:"totalCost"`
+	confidence
+}
+
+// confidence says what is doubtful about the counts beside it.
+type confidence struct {
+	Requests          int64 `json:"requests"`
+	Sessions          int64 `json:"sessions,omitempty"`
+	WebSearches       int64 `json:"webSearches,omitempty"`
+	UnpricedRequests  int64 `json:"unpricedRequests"`
+	UnpricedTokens    int64 `json:"unpricedTokens,omitempty"`
+	LowerBound        int64 `json:"lowerBoundRequests"`
+	IncompleteUsage   int64 `json:"incompleteRequests"`
+	SubagentTokens    int64 `json:"subagentTokens,omitempty"`
+	subagentCostField       //nolint:unused // promoted into the JSON
+}
+
+type subagentCostField struct {
+	SubagentCost json.Number `json:"subagentCost,omitempty"`
+}
+
+// breakdown is one model's share of a row.
+type breakdown struct {
+	ModelName           string      `json:"modelName"`
+	InputTokens         int64       `json:"inputTokens"`
+	OutputTokens        int64       `json:"outputTokens"`
+	CacheCreationTokens int64       `json:"cacheCreationTokens"`
+	CacheReadTokens     int64       `json:"cacheReadTokens"`
+	TotalTokens         int64       `json:"totalTokens"`
+	Cost                json.Number `json:"cost"`
+	Requests            int64       `json:"requests"`
+	UnpricedRequests    int64       `json:"unpricedRequests"`
+}
+
+// Run asks the service, or opens the warehouse.
+func (c *reportCmd) Run(ctx context.Context, e *env) error {
+	filter, err := c.filter()
+	if err != nil {
+		return err
+	}
+	cfg, log, err := e.startOnce(nil)
+	if err != nil {
+		return err
+	}
+	answer, err := queryAnywhere(ctx, cfg, log, queryRequest{SQL: reportSQL(c.Kind, filter), Limit: 1_000_000, Timeout: time.Minute.String()})
+	if err != nil {
+		if strings.Contains(err.Error(), "does not exist") {
+			return fmt.Errorf("the models are not built yet: run `claude-analytics transform` (%w)", err)
+		}
+		return err
+	}
+	r, err := readReport(c.Kind, answer)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeJSON(e.stdout, map[string]any{c.Kind: r.Rows, "totals": r.Totals})
+	}
+	r.print(e)
+	return nil
+}
+
+// reportFilter is what a report is narrowed to; days are ISO, empty for no bound.
+type reportFilter struct{ since, until, project string }
+
+func (c *reportCmd) filter() (reportFilter, error) {
+	f := reportFilter{project: c.Project}
+	for _, day := range []struct {
+		flag, text string
+		to         *string
+	}{{"--since", c.Since, &f.since}, {"--until", c.Until, &f.until}} {
+		if day.text == "" {
+			continue
+		}
+		at, err := time.Parse(time.DateOnly, day.text)
+		if err != nil {
+			at, err = time.Parse("20060102", day.text)
+		}
+		if err != nil {
+			return f, usagef("%s %s: give a day as 2026-01-31 or 20260131", day.flag, day.text)
+		}
+		*day.to = at.Format(time.DateOnly)
+	}
+	if f.since != "" && f.until != "" && f.since > f.until {
+		return f, usagef("--since %s is after --until %s", f.since, f.until)
+	}
+	return f, nil
+}
+
+// where narrows a mart that has date_key and project_id.
+func (f reportFilter) where() string {
+	conditions := []string{"true"}
+	if f.since != "" {
+		conditions = append(conditions, "date_key >= DATE "+project.Literal(f.since))
+	}
+	if f.until != "" {
+		conditions = append(conditions, "date_key <= DATE "+project.Literal(f.until))
+	}
+	if f.project != "" {
+		name := project.Literal(f.project)
+		conditions = append(conditions, "project_id IN (SELECT project_id FROM marts.dim_projects WHERE project_id = "+name+" OR lower(project_name) = lower("+name+"))")
+	}
+	return strings.Join(conditions, " AND ")
+}
+
+// readReport makes a report of a query's rows: each is an object, one a key and model, one a key, and one of everything.
+func readReport(kind string, answer queryAnswer) (*report, error) {
+	r := &report{kind: kind, Rows: []*reportRow{}}
+	rows := map[string]*reportRow{}
+	var breakdowns []keyedBreakdown
+	for _, cells := range answer.Rows {
+		var line struct {
+			Level int    `json:"level"`
+			Key   string `json:"key"`
+		}
+		object, err := objectOf(names(answer.Columns), cells)
+		if err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(object, &line); err != nil {
+			return nil, fmt.Errorf("read report: %w", err)
+		}
+		switch line.Level {
+		case levelModel:
+			b := keyedBreakdown{key: line.Key, breakdown: &breakdown{}}
+			if err := json.Unmarshal(object, b.breakdown); err != nil {
+				return nil, fmt.Errorf("read report: %w", err)
+			}
+			breakdowns = append(breakdowns, b)
+		case levelKey:
+			row := &reportRow{}
+			if err := json.Unmarshal(object, row); err != nil {
+				return nil, fmt.Errorf("read report: %w", err)
+			}
+			rows[line.Key] = row
+			r.Rows = append(r.Rows, row)
+		default:
+			if err := json.Unmarshal(object, &r.Totals); err != nil {
+				return nil, fmt.Errorf("read report: %w", err)
+			}
+		}
+	}
+	for _, b := range breakdowns {
+		if row := rows[b.key]; row != nil && b.Requests > 0 {
+			row.ModelsUsed = append(row.ModelsUsed, b.ModelName)
+			row.Breakdowns = append(row.Breakdowns, b.breakdown)
+		}
+	}
+	return r, nil
+}
+
+type keyedBreakdown struct {
+	key string
+	*breakdown
+}
+
+// objectOf writes one row as a JSON object; what is NULL is left out.
+func objectOf(keys []string, cells []json.RawMessage) ([]byte, error) {
+	object := map[string]json.RawMessage{}
+	for i, cell := range cells {
+		if string(cell) != "null" {
+			object[keys[i]] = cell
+		}
+	}
+	text, err := json.Marshal(object)
+	if err != nil {
+		return nil, fmt.Errorf("read report: %w", err)
+	}
+	return text, nil
+}

@@ -1,0 +1,19 @@
+-- What the requests cost is what sessions, projects, models and days cost.
+with requests as (
+    select coalesce(sum(cost_usd), 0) as cost_usd from {{ ref('fct_api_requests') }}
+),
+
+sums as (
+    select 'dim_sessions' as model, coalesce(sum(cost_usd), 0) as cost_usd from {{ ref('dim_sessions') }}
+    union all
+    select 'dim_projects', coalesce(sum(cost_usd), 0) from {{ ref('dim_projects') }}
+    union all
+    select 'dim_models', coalesce(sum(cost_usd), 0) from {{ ref('dim_models') }}
+    union all
+    select 'agg_daily_summary', coalesce(sum(cost_usd), 0) from {{ ref('agg_daily_summary') }}
+)
+
+select sums.model, sums.cost_usd, requests.cost_usd as expected
+from sums
+cross join requests
+where sums.cost_usd <> requests.cost_usd
