@@ -59,7 +59,7 @@ func TestAlerts(t *testing.T) {
 				has[name] = true
 			}
 		}
-		return has["analytics_sink_lag_messages"] && has["analytics_modeler_model_seconds"] && has["analytics_ingest_mongodb_retrying"]
+		return has["analytics_sink_lag_messages"] && has["analytics_sink_batch_rows"] && has["analytics_sink_apply_seconds"] && has["analytics_modeler_model_seconds"] && has["analytics_ingest_mongodb_retrying"]
 	})
 
 	described := map[string]bool{}

@@ -127,7 +127,7 @@ func (l *Lake) orders(ctx context.Context, entry Entry) (map[uint64]bool, error)
 		}
 	}
 	for _, f := range files {
-		opts := ScanOptions{Columns: []string{"_epoch", "_seq"}}
+		opts := ScanOptions{Columns: []string{"_seq"}}
 		err := readParquet(ctx, l.disk, filepath.Join(l.cfg.Dir, filepath.FromSlash(f.Path)), opts, func(record arrow.RecordBatch) error {
 			at := record.Schema().FieldIndices("_seq")
 			if len(at) != 1 {
