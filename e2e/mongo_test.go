@@ -248,6 +248,7 @@ func TestMongoEqualsSource(t *testing.T) {
 	}
 	mustRunWith(t, env, "up", "--until-idle", "--data-dir", data)
 	sameAsSource(t, warehouseContent(t, data), want)
+	mustRunWith(t, env, "verify", "--deep", "--data-dir", data)
 	t.Logf("%d documents after %v", len(want), w.ops)
 	marts := martSums(t, data)
 	for _, args := range [][]string{{"load", "--full-refresh"}, {"transform", "--full-refresh"}} {

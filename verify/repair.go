@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"path/filepath"
 	"time"
 )
 
@@ -37,6 +38,8 @@ const program = "claude-analytics "
 type commands struct {
 	// replay says that this program has the command of that name.
 	replay bool
+	// lakeDir is the lake's folder.
+	lakeDir string
 }
 
 // rows repairs rows of the warehouse whose changes the stream or the lake holds. Replay applies by order, so it mends
@@ -52,7 +55,9 @@ func (c commands) rows(kind string, from, to uint64) string {
 func (commands) lake() string { return program + "load --repair-lake" }
 
 // foreign moves a file out of the lake.
-func (commands) foreign(path string) string { return fmt.Sprintf("mv %s .", path) }
+func (c commands) foreign(path string) string {
+	return fmt.Sprintf("mv %s .", filepath.Join(c.lakeDir, path))
+}
 
 // unfinished lets the next start tidy up and fetch again.
 func (commands) unfinished() string { return program + "load" }

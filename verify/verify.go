@@ -54,6 +54,8 @@ type Config struct {
 	Key func(source, id string) uint64
 	// KeepDeleted: rows of deleted documents stay in the warehouse (ON_DELETE=keep).
 	KeepDeleted bool
+	// LakeDir is the lake's folder, for commands that name a file of it.
+	LakeDir string
 	// Replay: the program has the command replay.
 	Replay bool
 	// Live: a service goes on writing meanwhile. Settle then waits, not for ever, until what is there now has passed
@@ -85,7 +87,7 @@ func New(cfg Config, parts Parts, log zerolog.Logger) *Verifier {
 	if cfg.Normalize == nil {
 		cfg.Normalize = func(raw []byte, _ uint32) ([]byte, bool) { return raw, true }
 	}
-	return &Verifier{cfg: cfg, parts: parts, log: log.With().Str("part", "verify").Logger(), fix: commands{replay: cfg.Replay}}
+	return &Verifier{cfg: cfg, parts: parts, log: log.With().Str("part", "verify").Logger(), fix: commands{replay: cfg.Replay, lakeDir: cfg.LakeDir}}
 }
 
 // Run compares everything. An error means that it could not look at all; what could not be looked at of it is in the

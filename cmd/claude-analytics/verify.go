@@ -176,7 +176,8 @@ func printVerification(e *env, r verify.Report) {
 		}
 	}
 	if !r.Clean() {
-		e.printf("\nRepair from the top: what stands further down is made of what stands above. Commands of load and extract want the service stopped.\n")
+		e.printf("\nRepair from the top: what stands further down is made of what stands above. Commands of load and extract want the service stopped;\n" +
+			"extract takes the same --transcripts, --mongo-uri and --source as this command did.\n")
 	}
 	if r.Clean() {
 		e.printf("\nNothing differs (%s, %s s).\n", r.Mode, seconds(r.Seconds))
