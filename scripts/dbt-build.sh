@@ -18,7 +18,7 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 if [ -z "${WAREHOUSE:-}" ]; then
-  bin/claude-analytics generate --hard --sessions "${SESSIONS:-25}" --seed "${SEED:-1}" --out "$work/transcripts" > /dev/null
+  bin/claude-analytics generate --hard --sessions "${SESSIONS:-12}" --seed "${SEED:-1}" --out "$work/transcripts" > /dev/null
   bin/claude-analytics up --until-idle --transcripts "$work/transcripts" --data-dir "$work/data" --http-addr 127.0.0.1:0 > "$work/up.txt" 2>&1 ||
     { cat "$work/up.txt" >&2; exit 1; }
   WAREHOUSE=$work/data/analytics.duckdb

@@ -12,8 +12,8 @@ placed as (
         operations.*,
         sessions.project_id,
         regexp_replace(replace(operations.file_path, '\', '/'), '/(?:\.claude/worktrees|\.worktrees)/[^/]+', '') as given_path,
-        regexp_replace(replace(sessions.cwd, '\', '/'), '/(?:\.claude/worktrees|\.worktrees)/[^/]+', '') as session_root,
-        regexp_replace(replace(operations.cwd, '\', '/'), '/(?:\.claude/worktrees|\.worktrees)/[^/]+', '') as call_root
+        regexp_replace(replace(nullif(sessions.cwd, ''), '\', '/'), '/(?:\.claude/worktrees|\.worktrees)/[^/]+', '') as session_root,
+        regexp_replace(replace(nullif(operations.cwd, ''), '\', '/'), '/(?:\.claude/worktrees|\.worktrees)/[^/]+', '') as call_root
     from operations
     join {{ ref('int_sessions_computed') }} as sessions on sessions.session_id = operations.session_id
 ),
