@@ -81,6 +81,10 @@ $(VENV)/done: scripts/requirements-test.txt
 test-models: ## the models' golden cases only (UPDATE=1 rewrites them)
 	@go test ./modeler/models_test $(if $(UPDATE),-update)
 
+.PHONY: test-dbt
+test-dbt: build ## dbt itself builds the models on a copy, and the tables are equal
+	@scripts/dbt-build.sh
+
 .PHONY: test-long
 test-long: build tools ## crash sweep, long property tests, fuzzing (FUZZTIME=60s each)
 	@scripts/test-long.sh

@@ -16,6 +16,7 @@ import (
 // marts are compared between a run and its rebuild.
 var marts = []string{
 	"dim_sessions", "dim_projects", "dim_tools", "fct_messages", "fct_tool_calls", "fct_api_requests", "agg_daily_summary",
+	"dim_date", "fct_file_operations", "agg_hourly_activity", "agg_session_metrics", "agg_tool_efficiency", "agg_code_changes",
 }
 
 // martSums is the content of each mart, whatever the order of its rows.
@@ -80,6 +81,7 @@ func TestHardSeeds(t *testing.T) {
 			data := t.TempDir()
 			untilIdle(t, data, dir)
 			sameAsTruth(t, data, truth)
+			sameMartsAsTruth(t, data, truth)
 		})
 	}
 }

@@ -80,14 +80,14 @@ func drawRecord(rt *rapid.T) record {
 		"projectId": pick("project", "-p", "-q"), "cwd": pick("cwd", "/p", "/q", "/p/.worktrees/x"),
 	}
 	call := pick("call", "t1", "t2", "t3")
-	switch pick("kind", "prompt", "prompt", "result", "answer", "answer", "use", "use", "system", "title", "nested", "queued", "none") {
+	switch pick("kind", "prompt", "prompt", "result", "answer", "answer", "use", "use", "system", "title", "nested", "queued", "none", "link") {
 	case "prompt":
 		o["message"] = map[string]any{"role": "user", "content": pick("text", "fix the bug", "add a feature", "ok", "[Request interrupted by user]", "")}
 	case "result":
 		o["message"] = map[string]any{"role": "user", "content": []any{map[string]any{
 			"type": "tool_result", "tool_use_id": call, "is_error": number("is_error", 1) == 1, "content": pick("output", "ok", "timed out", "User rejected"),
 		}}}
-		o["toolUseResult"] = map[string]any{"durationMs": number("duration", 3) * 100}
+		o["toolUseResult"] = drawToolResult(rt)
 	case "answer", "use":
 		o["type"] = "assistant"
 		o["message"] = drawResponse(rt, call)
@@ -101,6 +101,8 @@ func drawRecord(rt *rapid.T) record {
 		o["data"] = map[string]any{"type": "agent_progress", "agentId": "ag", "message": map[string]any{
 			"type": "assistant", "timestamp": o["timestamp"], "message": drawResponse(rt, call),
 		}}
+	case "link":
+		o["type"], o["prNumber"] = "pr-link", 7
 	case "queued":
 		o["type"] = "attachment"
 		o["attachment"] = map[string]any{"type": "queued_command", "prompt": "and then this", "commandMode": "prompt"}
@@ -119,13 +121,32 @@ func drawRecord(rt *rapid.T) record {
 	return r
 }
 
+func drawToolResult(rt *rapid.T) any {
+	duration := rapid.IntRange(0, 3).Draw(rt, "duration") * 100
+	return rapid.SampledFrom([]any{
+		map[string]any{"durationMs": duration},
+		map[string]any{"durationMs": duration, "filePath": "/p/a.go", "structuredPatch": []any{map[string]any{"lines": []any{"+a", "-b", "+c"}}}},
+		map[string]any{"type": "create", "filePath": "/p/new.go", "content": "a\nb"},
+		"Error: no",
+	}).Draw(rt, "result")
+}
+
 func drawResponse(rt *rapid.T, call string) map[string]any {
 	var block map[string]any
 	switch rapid.IntRange(0, 2).Draw(rt, "block") {
 	case 0:
 		block = map[string]any{"type": "text", "text": "Done. See http://example.com?"}
 	case 1:
-		block = map[string]any{"type": "tool_use", "id": call, "name": rapid.SampledFrom([]string{"Read", "Bash", "mcp__x__y"}).Draw(rt, "tool"), "input": map[string]any{"file_path": "/p/a.go"}}
+		block = map[string]any{
+			"type": "tool_use", "id": call, "name": rapid.SampledFrom([]string{"Read", "Bash", "mcp__x__y", "Edit", "Write"}).Draw(rt, "tool"),
+			"input": rapid.SampledFrom([]map[string]any{
+				{"file_path": "/p/a.go", "old_string": "a", "new_string": "a\nb"},
+				{"file_path": "/q/.worktrees/x/b.py", "content": "a\nb\nc"},
+				{"file_path": "c.txt"},
+				{"command": "git commit -m x"},
+				{},
+			}).Draw(rt, "input"),
+		}
 	default:
 		block = map[string]any{"type": "thinking", "thinking": "hm"}
 	}

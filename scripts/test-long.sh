@@ -24,6 +24,8 @@ grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u | w
     go test "$package" -run '^$' -fuzz "^$target\$" -fuzztime "$fuzztime" -fuzzminimizetime 10x
   done
 done
+step "dbt builds the same"
+scripts/dbt-build.sh
 [ "${SHARE:-}" = 1 ] && exit 0
 
 step "incremental equals full, $checks histories"

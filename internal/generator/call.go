@@ -10,6 +10,7 @@ type call struct {
 	at       int64  // when it was asked for
 	uuid     string // of the record that asks
 	input    func(w *writer)
+	file     fileChange
 	ms       int64 // how long it takes
 	out      outcome
 	children []*subagent
@@ -47,7 +48,9 @@ func (t *thread) run(calls []*call) bool {
 	start := t.clock
 	complete := true
 	for _, c := range calls {
-		t.u.ledger.call(t.id, c.name, c.out.status, c.at)
+		row := t.u.ledger.call(t.id, c.name, c.out.status, c.at)
+		row.project, row.file = t.proj.slug, c.file
+		row.told = c.out.result != nil && t.filed && (!t.sidechain || t.ver.agentResults())
 		events = append(events, t.spawn(c)...)
 		end := c.at + c.ms
 		events = append(events, t.hookEvents(c, "PreToolUse", c.at+3)...)

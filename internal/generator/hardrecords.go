@@ -261,7 +261,8 @@ func toolDocuments(t *thread) {
 	t.record("tool_use", false, func(w *writer) {
 		w.kstr("id", id).kstr("name", "Read").kobj("input").kstr("file_path", "/srv/a.go").end()
 	})
-	t.u.ledger.call(t.id, "Read", statusSuccess, t.clock)
+	row := t.u.ledger.call(t.id, "Read", statusSuccess, t.clock)
+	row.project, row.file = t.proj.slug, fileChange{operation: "read", path: "/srv/a.go"}
 	t.wait(50)
 	t.record("tool_result", false, func(w *writer) {
 		w.kstr("tool_use_id", id).kstr("content", "package a").kbool("is_error", false)

@@ -52,8 +52,10 @@ type prompt struct {
 }
 
 type toolCall struct {
-	session, name, status string
-	at                    int64
+	session, project, name, status string
+	at                             int64
+	file                           fileChange
+	told                           bool // a record shows what the tool answered, not only that it did
 }
 
 type span struct {
@@ -122,10 +124,11 @@ func (l *ledger) call(session, name, status string, at int64) *toolCall {
 type tally struct {
 	truth *Truth
 	days  map[string]*DayTruth
+	files *fileTally
 }
 
 func newTally(cfg Config) *tally {
-	return &tally{truth: newTruth(cfg), days: map[string]*DayTruth{}}
+	return &tally{truth: newTruth(cfg), days: map[string]*DayTruth{}, files: newFileTally()}
 }
 
 func (t *tally) day(at int64) *DayTruth {
@@ -151,6 +154,7 @@ func (t *tally) add(l *ledger) {
 		t.truth.Prompts[p.kind]++
 		t.truth.Messages["user"]++
 		t.day(p.at).Prompts++
+		t.files.hour(p.at).Messages++
 		sessions[p.session].Prompts++
 	}
 	for _, r := range l.responses {
@@ -164,6 +168,8 @@ func (t *tally) add(l *ledger) {
 		}
 		t.truth.Tools[c.name][c.status]++
 		t.day(c.at).ToolCalls++
+		t.files.hour(c.at).ToolCalls++
+		t.files.call(c)
 		sessions[c.session].ToolCalls++
 	}
 	if l.orphans > 0 {
@@ -202,6 +208,8 @@ func (t *tally) addResponse(r *response, session *SessionTruth) {
 	count(&truth.Responses.NoMessage, r.noMessage)
 	day := t.day(r.first)
 	day.Responses++
+	hour := t.files.hour(r.first)
+	count(&hour.Messages, r.text)
 	session.Responses++
 	if !r.usage || r.model == synthetic {
 		return
@@ -213,6 +221,7 @@ func (t *tally) addResponse(r *response, session *SessionTruth) {
 	sum.add(r.tokens)
 	truth.ModelTokens[r.model] = sum
 	day.Tokens.add(r.tokens)
+	hour.Tokens += r.tokens.Total
 	session.Tokens.add(r.tokens)
 }
 
@@ -238,5 +247,6 @@ func (t *tally) file(f *file) {
 
 func (t *tally) close() *Truth {
 	t.truth.sorted(t.days)
+	t.files.into(t.truth)
 	return t.truth
 }

@@ -20,6 +20,7 @@ func (t *thread) pickFile() *sourceFile {
 
 func buildRead(t *thread, c *call) {
 	f := t.pickFile()
+	c.file = fileChange{operation: "read", path: f.path}
 	if t.r.chance(0.006) {
 		buildReadImage(t, c, f)
 		return
@@ -56,6 +57,7 @@ var imageSize = curve{{0, 3000}, {0.5, 90000}, {0.9, 420000}, {0.99, 1500000}, {
 func buildReadImage(t *thread, c *call, f *sourceFile) {
 	name := path.Dir(strings.ReplaceAll(f.path, `\`, "/")) + "/screenshot.png"
 	data := t.r.base64(int(imageSize.draw(t.r)))
+	c.file.path = name
 	c.input = func(w *writer) { w.obj().kstr("file_path", name).end() }
 	image := func(w *writer) {
 		w.obj().kstr("type", "image").kobj("source").kstr("type", "base64").kstr("media_type", "image/png").kstr("data", data).end().end()
@@ -117,6 +119,10 @@ func buildEdit(t *thread, c *call) {
 	f := t.pickFile()
 	text := t.view(f)
 	from, to, lineNo, at := t.change(text, f.lang)
+	c.file = fileChange{
+		operation: "edit", path: f.path, asked: differingLines(from, to),
+		patch: lineCount{added: int64(countLines(to)), removed: int64(countLines(from))},
+	}
 	c.input = func(w *writer) {
 		w.obj().kstr("file_path", f.path).kstr("old_string", from).kstr("new_string", to)
 		if t.ver.since(2, 1, 0) {
@@ -125,6 +131,7 @@ func buildEdit(t *thread, c *call) {
 		w.end()
 	}
 	if c.name == "MultiEdit" {
+		c.file.operation = "multi_edit"
 		c.input = func(w *writer) {
 			w.obj().kstr("file_path", f.path).karr("edits").obj().kstr("old_string", from).kstr("new_string", to).end().endArr().end()
 		}
@@ -160,6 +167,8 @@ func buildWrite(t *thread, c *call) {
 		t.texts[f] = text
 	}
 	c.input = func(w *writer) { w.obj().kstr("file_path", name).kstr("content", text).end() }
+	whole := lineCount{added: int64(countLines(text))}
+	c.file = fileChange{operation: "write", path: name, create: create, asked: whole, patch: whole}
 	if create {
 		c.out.text = "File created successfully at: " + name
 		c.out.result = func(w *writer) {
@@ -171,6 +180,7 @@ func buildWrite(t *thread, c *call) {
 		}
 		return
 	}
+	c.file.patch = lineCount{added: int64(countLines(lineRange(text, 1, 15))), removed: int64(countLines(lineRange(before, 1, 12)))}
 	c.out.text = "The file " + name + " has been updated successfully."
 	c.out.result = func(w *writer) {
 		w.obj().kstr("type", "update").kstr("filePath", name).kstr("content", text).karr("structuredPatch")
@@ -240,6 +250,7 @@ func buildNotebook(t *thread, c *call) {
 	c.input = func(w *writer) {
 		w.obj().kstr("notebook_path", name).kint("cell_number", cell).kstr("new_source", source).kstr("edit_mode", "replace").end()
 	}
+	c.file = fileChange{operation: "edit", path: name}
 	c.out.text = "Updated cell " + string(appendInt(nil, cell)) + " with " + source
 	c.out.result = func(w *writer) {
 		w.obj().kint("cell_number", cell).kstr("new_source", source).kstr("cell_type", "code").kstr("language", "python").kstr("edit_mode", "replace").kstr("error", "").end()

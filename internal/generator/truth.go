@@ -56,7 +56,10 @@ type Truth struct {
 	ModelTokens map[string]Tokens `json:"model_tokens"` // <synthetic> is left out
 	ModelCalls  map[string]int64  `json:"model_calls"`  // api requests by model
 
+	FileOperations FilesTruth `json:"file_operations"`
+
 	Days       []DayTruth     `json:"days"`
+	Hours      []HourTruth    `json:"hours"` // without what has no readable time of its own
 	PerSession []SessionTruth `json:"per_session"`
 	PerFile    []FileTruth    `json:"per_file"`
 }

@@ -82,9 +82,7 @@ func runCase(t *testing.T, file string, workshops chan *workshop) {
 	got := answers(t, w.db, string(want.Data))
 	if *update && got != string(want.Data) {
 		want.Data = []byte(got)
-		if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		rewrite(t, file, archive)
 	} else if got != string(want.Data) {
 		t.Errorf("the models say otherwise:\n%s", difference(string(want.Data), got))
 	}
@@ -95,6 +93,13 @@ func runCase(t *testing.T, file string, workshops chan *workshop) {
 	}
 	if rebuilt := contents(t, w.db); rebuilt != refreshed {
 		t.Errorf("a rebuild makes other tables:\n%s", difference(refreshed, rebuilt))
+	}
+}
+
+func rewrite(t *testing.T, file string, archive *txtar.Archive) {
+	t.Helper()
+	if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 

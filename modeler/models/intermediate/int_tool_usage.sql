@@ -152,12 +152,10 @@ final as (
 
         -- a shell command that publishes the work
         timed.tool_category = 'shell' and timed.status = 'success' and coalesce(regexp_matches(
-            timed.command, '(?:^|[;&|(
-])\s*git(?:\s+-[cC]\s*\S+|\s+--[a-z-]+(?:=\S+)?)*\s+commit'
+            timed.command, '(?:^|[;&|(\n])\s*git(?:\s+-[cC]\s*\S+|\s+--[a-z-]+(?:=\S+)?)*\s+commit\b'
         ), false) as is_commit,
         timed.tool_category = 'shell' and timed.status = 'success' and coalesce(regexp_matches(
-            timed.command, '(?:^|[;&|(
-])\s*gh\s+pr\s+create'
+            timed.command, '(?:^|[;&|(\n])\s*gh\s+pr\s+create\b'
         ), false) as is_pull_request,
 
         -- duration: what the tool reports, else what its progress says, else from call to result; none if negative or beyond decades

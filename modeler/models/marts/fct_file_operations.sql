@@ -11,11 +11,21 @@ placed as (
     select
         operations.*,
         sessions.project_id,
-        regexp_replace(replace(operations.file_path, '\', '/'), '/(?:\.claude/worktrees|\.worktrees)/[^/]+', '') as plain_path,
-        regexp_replace(replace(sessions.cwd, '\', '/'), '/(?:\.claude/worktrees|\.worktrees)/[^/]+', '') as session_root,
-        regexp_replace(replace(operations.cwd, '\', '/'), '/(?:\.claude/worktrees|\.worktrees)/[^/]+', '') as call_root
+        regexp_replace(replace(operations.file_path, '\', '/'), '/(?:\.claude/worktrees|\.worktrees)/[^/]+', '') as given_path,
+        regexp_replace(replace(nullif(sessions.cwd, ''), '\', '/'), '/(?:\.claude/worktrees|\.worktrees)/[^/]+', '') as session_root,
+        regexp_replace(replace(nullif(operations.cwd, ''), '\', '/'), '/(?:\.claude/worktrees|\.worktrees)/[^/]+', '') as call_root
     from operations
     join {{ ref('int_sessions_computed') }} as sessions on sessions.session_id = operations.session_id
+),
+
+whole as (
+    select
+        *,
+        case
+            when regexp_matches(given_path, '^(?:/|~|[A-Za-z]:/)') or call_root is null then given_path
+            else rtrim(call_root, '/') || '/' || given_path
+        end as plain_path
+    from placed
 ),
 
 -- Below the session's first directory if it lies there, so that a file has one name however deep a call was made.
@@ -28,7 +38,7 @@ named as (
             else plain_path
         end as rel_path,
         regexp_extract(plain_path, '([^/]*)$', 1) as file_name
-    from placed
+    from whole
 ),
 
 typed as (
@@ -55,6 +65,7 @@ final as (
         typed.agent_id,
 
         -- the file
+        typed.plain_path,
         typed.rel_path,
         typed.file_name,
         typed.file_extension,

@@ -1,4 +1,4 @@
--- What the requests add up to is what sessions, projects and days add up to.
+-- What the requests add up to is what sessions, projects, days and hours add up to.
 with requests as (
     select coalesce(sum(total_tokens), 0) as total_tokens from {{ ref('fct_api_requests') }}
 ),
@@ -9,6 +9,10 @@ sums as (
     select 'dim_projects', coalesce(sum(total_tokens), 0) from {{ ref('dim_projects') }}
     union all
     select 'agg_daily_summary', coalesce(sum(total_tokens), 0) from {{ ref('agg_daily_summary') }}
+    union all
+    select 'agg_hourly_activity', coalesce(sum(total_tokens), 0) from {{ ref('agg_hourly_activity') }}
+    union all
+    select 'agg_session_metrics', coalesce(sum(total_tokens), 0) from {{ ref('agg_session_metrics') }}
 )
 
 select sums.model, sums.total_tokens, requests.total_tokens as expected

@@ -28,9 +28,9 @@ top_languages as (
 totals as (
     select
         date_key,
-        count(distinct {'project': project_id, 'path': rel_path}) filter (where is_change and rel_path is not null) as files_modified,
-        count(distinct {'project': project_id, 'path': rel_path}) filter (where is_create and rel_path is not null) as files_created,
-        count(distinct {'project': project_id, 'path': rel_path}) filter (where not is_change and rel_path is not null) as files_read,
+        count(distinct {'project': project_id, 'path': plain_path}) filter (where is_change and plain_path is not null) as files_modified,
+        count(distinct {'project': project_id, 'path': plain_path}) filter (where is_create and plain_path is not null) as files_created,
+        count(distinct {'project': project_id, 'path': plain_path}) filter (where not is_change and plain_path is not null) as files_read,
         count(*) as operations,
         count(*) filter (where operation_type = 'read') as read_operations,
         count(*) filter (where operation_type = 'write') as write_operations,

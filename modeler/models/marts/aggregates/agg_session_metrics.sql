@@ -9,9 +9,9 @@ operations as (
     select
         session_id,
         count(*) as file_operation_count,
-        count(distinct rel_path) filter (where operation_type = 'read') as files_read,
-        count(distinct rel_path) filter (where operation_type <> 'read') as files_modified,
-        count(distinct rel_path) filter (where is_create) as files_created,
+        count(distinct plain_path) filter (where operation_type = 'read') as files_read,
+        count(distinct plain_path) filter (where operation_type <> 'read') as files_modified,
+        count(distinct plain_path) filter (where is_create) as files_created,
         coalesce(sum(lines_added), 0)::bigint as lines_added,
         coalesce(sum(lines_removed), 0)::bigint as lines_removed
     from {{ ref('fct_file_operations') }}
@@ -24,7 +24,7 @@ steps as (
     select
         calls.session_id,
         calls.tool_sequence,
-        files.rel_path,
+        files.plain_path,
         count(*) filter (where calls.tool_category = 'shell') over (
             partition by calls.session_id order by calls.tool_sequence rows between unbounded preceding and current row
         ) as shell_calls
@@ -36,10 +36,10 @@ steps as (
 ),
 
 edited as (
-    select session_id, rel_path, max(shell_calls) > min(shell_calls) as is_reworked
+    select session_id, plain_path, max(shell_calls) > min(shell_calls) as is_reworked
     from steps
-    where rel_path is not null
-    group by session_id, rel_path
+    where plain_path is not null
+    group by session_id, plain_path
 ),
 
 rework as (
