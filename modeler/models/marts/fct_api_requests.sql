@@ -6,7 +6,7 @@ with messages as (
     select
         *,
         list_transform(
-            string_split(regexp_extract(cli_version, '^(\d+\.\d+\.\d+)', 1), '.'), part -> try_cast(part as bigint)
+            string_split(regexp_extract(cli_version, '^(\d+\.\d+\.\d+)', 1), '.'), lambda part: try_cast(part as bigint)
         ) as cli_version_parts,
         coalesce(model, 'unknown') as model_name,
         -- What was written for an hour costs more; whatever no class is named for was written for five minutes.
