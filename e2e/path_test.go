@@ -65,6 +65,7 @@ func TestRealTranscripts(t *testing.T) {
 	if max := number(t, data, "SELECT max(_seq) FROM raw.conversations"); max > 2789+200 {
 		t.Errorf("the second run published again: sequence %d", max)
 	}
+	sameAsCCUsage(t, dir, data)
 }
 
 func TestHardSeeds(t *testing.T) {
@@ -132,6 +133,7 @@ func sameAsTruth(t *testing.T, data string, truth *generator.Truth) {
 			t.Errorf("tokens of session %s: %d, the truth is %d", session.ID, bySession[session.ID], session.Tokens.Total)
 		}
 	}
+	costsAsTruth(t, data, truth)
 }
 
 // deadLetters counts them in the stopped service's stream, through `status`.
