@@ -16,6 +16,7 @@ import (
 // marts are compared between a run and its rebuild.
 var marts = []string{
 	"dim_sessions", "dim_projects", "dim_tools", "fct_messages", "fct_tool_calls", "fct_api_requests", "agg_daily_summary",
+	"dim_models", "fct_turns", "fct_subagent_runs", "fct_git_operations", "fct_cost_attribution", "fct_blocks_5h", "agg_session_models",
 }
 
 // martSums is the content of each mart, whatever the order of its rows.
