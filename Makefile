@@ -85,6 +85,10 @@ test-models: ## the models' golden cases only (UPDATE=1 rewrites them)
 test-long: build tools ## crash sweep, long property tests, fuzzing (FUZZTIME=60s each)
 	@scripts/test-long.sh
 
+.PHONY: test-docs
+test-docs: build tools ## run every command of the runbook against a demo
+	@scripts/run-docs.sh docs/operations.md
+
 .PHONY: lint
 lint: $(TOOLS)/bin/golangci-lint ## golangci-lint with the rules of .golangci.yml
 	@$(TOOLS)/bin/golangci-lint run ./...

@@ -9,6 +9,7 @@ import (
 
 // TestDeploy: streams are compared, made, and then are as they should be.
 func TestDeploy(t *testing.T) {
+	t.Parallel()
 	env := []string{"NATS_URL=" + startNATS(t).url()}
 	if r := runProgram(t, env, "deploy", "--check"); r.code != 3 || !strings.Contains(r.stdout, "CONVERSATIONS") {
 		t.Errorf("deploy --check on an empty server: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
@@ -27,6 +28,7 @@ func TestDeploy(t *testing.T) {
 
 // TestPipeline: one run of all steps offline, then nothing is left to do.
 func TestPipeline(t *testing.T) {
+	t.Parallel()
 	dir, truth := generate(t, "--sessions", "5", "--seed", "51")
 	data := t.TempDir()
 	out := mustRun(t, "pipeline", "--transcripts", dir, "--data-dir", data)
@@ -58,6 +60,7 @@ func TestPipeline(t *testing.T) {
 
 // TestQueryIsReadOnly: what would write or read files is refused, and nothing was written.
 func TestQueryIsReadOnly(t *testing.T) {
+	t.Parallel()
 	dir, _ := generate(t, "--sessions", "2", "--seed", "52")
 	data := t.TempDir()
 	p := startService(t, data, nil, "up", "--transcripts", dir)
@@ -90,8 +93,9 @@ func TestQueryIsReadOnly(t *testing.T) {
 
 // TestHelpAndCompletion: every command explains itself.
 func TestHelpAndCompletion(t *testing.T) {
+	t.Parallel()
 	top := mustRun(t, "--help")
-	for _, command := range strings.Fields("up ingest warehouse extract load transform pipeline status doctor config query deploy generate version completion") {
+	for _, command := range strings.Fields("up ingest warehouse extract load transform pipeline status doctor config query dlq deploy generate version completion") {
 		if !strings.Contains(top, command) {
 			t.Errorf("help does not name %s", command)
 		}

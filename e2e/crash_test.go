@@ -186,6 +186,7 @@ func reference(t testing.TB, dir string) map[string]int {
 }
 
 func TestKilledInOneProcess(t *testing.T) {
+	t.Parallel()
 	random := seeded(t)
 	from, _ := generate(t, "--sessions", "60", "--seed", "11")
 	followed := filepath.Join(t.TempDir(), "projects")
@@ -206,6 +207,7 @@ func TestKilledInOneProcess(t *testing.T) {
 
 // TestKilledApart kills ingest, warehouse and the bus, each a process of its own.
 func TestKilledApart(t *testing.T) {
+	t.Parallel()
 	random := seeded(t)
 	from, _ := generate(t, "--sessions", "60", "--seed", "12")
 	followed := filepath.Join(t.TempDir(), "projects")

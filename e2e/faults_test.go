@@ -54,6 +54,7 @@ func refused(t *testing.T, code int, words []string, env []string, args ...strin
 }
 
 func TestWrongSettingsAreReportedTogether(t *testing.T) {
+	t.Parallel()
 	refused(t, 2, []string{"BATCH_SIZE", "REPORT_TZ", "LOG_LEVEL"},
 		[]string{"BATCH_SIZE=many", "LOG_LEVEL=loud", "REPORT_TZ=Mars"}, "config")
 	refused(t, 2, []string{"REPORT_TZ", "FULL_REFRESH_CRON"}, []string{"REPORT_TZ=Mars", "FULL_REFRESH_CRON=often"}, "up")
@@ -65,6 +66,7 @@ func TestWrongSettingsAreReportedTogether(t *testing.T) {
 }
 
 func TestUnreachableNATSIsRetriedVisibly(t *testing.T) {
+	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -80,6 +82,7 @@ func TestUnreachableNATSIsRetriedVisibly(t *testing.T) {
 }
 
 func TestDataDirHasOneOwner(t *testing.T) {
+	t.Parallel()
 	data, dir := t.TempDir(), t.TempDir()
 	p := startService(t, data, nil, "up", "--transcripts", dir)
 	p.info()
@@ -90,6 +93,7 @@ func TestDataDirHasOneOwner(t *testing.T) {
 }
 
 func TestLockedWarehouse(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	first := startService(t, t.TempDir(), []string{"DUCKDB_PATH=" + filepath.Join(dir, "shared.duckdb")}, "up", "--transcripts", t.TempDir())
 	first.info()
@@ -100,6 +104,7 @@ func TestLockedWarehouse(t *testing.T) {
 }
 
 func TestCorruptFilesAreNamed(t *testing.T) {
+	t.Parallel()
 	dir, _ := generate(t, "--sessions", "3", "--seed", "41")
 	t.Run("warehouse", func(t *testing.T) {
 		data := t.TempDir()
@@ -147,6 +152,7 @@ func TestCorruptFilesAreNamed(t *testing.T) {
 }
 
 func TestReadOnlyDataDir(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() == 0 {
 		refused(t, 1, []string{"/proc"}, nil, "up", "--transcripts", t.TempDir(), "--data-dir", "/proc/claude-analytics")
 		return
@@ -160,6 +166,7 @@ func TestReadOnlyDataDir(t *testing.T) {
 
 // TestFullDisk runs on a file system of a few megabytes: the service reports it, and goes on when there is space.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	small := t.TempDir()
 	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=24m"); err != nil {
 		t.Skipf("no small file system can be mounted here: %v", err)
@@ -191,6 +198,7 @@ func TestFullDisk(t *testing.T) {
 
 // TestOddDocuments: what a document may be, all of it arrives or becomes a dead letter.
 func TestOddDocuments(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	project := filepath.Join(root, "-odd")
 	if err := os.MkdirAll(project, 0o755); err != nil {
@@ -233,6 +241,7 @@ func TestOddDocuments(t *testing.T) {
 }
 
 func TestShutdownIsOrderly(t *testing.T) {
+	t.Parallel()
 	dir, _ := generate(t, "--bytes", "30MB", "--seed", "44")
 	data := t.TempDir()
 	for range 3 { // in the middle of the work
@@ -252,6 +261,7 @@ func TestShutdownIsOrderly(t *testing.T) {
 }
 
 func TestInterrupt(t *testing.T) {
+	t.Parallel()
 	p := startService(t, t.TempDir(), nil, "up", "--transcripts", t.TempDir())
 	p.info()
 	_ = p.cmd.Process.Signal(os.Interrupt)

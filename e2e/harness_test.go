@@ -93,7 +93,7 @@ func mustRun(t testing.TB, args ...string) string {
 // rows runs a query, live or offline as DATA_DIR has it, and decodes its objects.
 func rows(t testing.TB, dataDir, sql string) []map[string]any {
 	t.Helper()
-	out := mustRun(t, "query", "--json", "--limit", "1000000", "--data-dir", dataDir, sql)
+	out := mustRun(t, "query", "--raw", "--json", "--limit", "1000000", "--data-dir", dataDir, sql)
 	var objects []map[string]any
 	decoder := json.NewDecoder(strings.NewReader(out))
 	decoder.UseNumber()
@@ -117,7 +117,7 @@ func number(t testing.TB, dataDir, sql string) int64 {
 // soon is number for a service that may still be starting: -1 while the query cannot be answered.
 func soon(t testing.TB, dataDir, sql string) int64 {
 	t.Helper()
-	r := runProgram(t, nil, "query", "--json", "--data-dir", dataDir, "SELECT ("+sql+")::BIGINT AS n")
+	r := runProgram(t, nil, "query", "--raw", "--json", "--data-dir", dataDir, "SELECT ("+sql+")::BIGINT AS n")
 	var all []struct{ N int64 }
 	if r.code != 0 || json.Unmarshal([]byte(r.stdout), &all) != nil || len(all) != 1 {
 		return -1

@@ -9,6 +9,7 @@ import (
 // TestLanes feeds one external stream from two folders of one process and from a second host's lane, and reads it with
 // the real nats CLI.
 func TestLanes(t *testing.T) {
+	t.Parallel()
 	one, truthOne := generate(t, "--sessions", "5", "--seed", "21")
 	two, truthTwo := generate(t, "--sessions", "5", "--seed", "22")
 	three, truthThree := generate(t, "--sessions", "5", "--seed", "23")
@@ -60,6 +61,7 @@ func TestLanes(t *testing.T) {
 
 // TestSecondWriter: a lane has one writer; a second one waits, and takes over when the first dies.
 func TestSecondWriter(t *testing.T) {
+	t.Parallel()
 	dir, truth := generate(t, "--sessions", "5", "--seed", "31")
 	bus := startNATS(t)
 	env := []string{"NATS_URL=" + bus.url()}

@@ -218,6 +218,7 @@ func documents(short, long int) int {
 
 // TestMongoEqualsSource: documents inserted before and during the start, with updates, replaces and deletes going on.
 func TestMongoEqualsSource(t *testing.T) {
+	t.Parallel()
 	server := mongotest.Start(t, mongotest.Options{})
 	coll := server.Database(t).Collection("conversations")
 	random := seeded(t)
@@ -268,6 +269,7 @@ func mustRunWith(t testing.TB, env []string, args ...string) string {
 // TestMongoTailerKilled kills the tailer while it makes the snapshot, hands over and follows. The snapshot goes on where
 // it was: no document of it comes twice.
 func TestMongoTailerKilled(t *testing.T) {
+	t.Parallel()
 	server := mongotest.Start(t, mongotest.Options{})
 	coll := server.Database(t).Collection("conversations")
 	random := seeded(t)
@@ -386,6 +388,7 @@ func snapshotTwice(t testing.TB, bus *natsServer) (twice int) {
 
 // TestMongoAndFolder: the same conversations in a collection and in a folder, read at once. The marts count them once.
 func TestMongoAndFolder(t *testing.T) {
+	t.Parallel()
 	server := mongotest.Start(t, mongotest.Options{})
 	coll := server.Database(t).Collection("conversations")
 	sessions := fmt.Sprint(documents(10, 60))
@@ -428,6 +431,7 @@ func TestMongoAndFolder(t *testing.T) {
 
 // TestMongoHistoryLost: exit code 4 with the remedy; the remedy brings equality back; the gap is shown.
 func TestMongoHistoryLost(t *testing.T) {
+	t.Parallel()
 	server := mongotest.Start(t, mongotest.Options{OplogMaxEntries: 300})
 	coll := server.Database(t).Collection("conversations")
 	w := newWriters(t, coll)
@@ -469,6 +473,7 @@ func TestMongoHistoryLost(t *testing.T) {
 
 // TestMongoRefused: what cannot be followed ends at once, with the remedy.
 func TestMongoRefused(t *testing.T) {
+	t.Parallel()
 	standalone := mongotest.Start(t, mongotest.Options{Standalone: true})
 	refused(t, 1, []string{"standalone", "--replSet"}, []string{"MONGO_URI=" + standalone.URI()}, "up", "--until-idle", "--data-dir", t.TempDir())
 	refused(t, 2, []string{"MONGO_URI"}, []string{"MONGO_URI=postgres://x"}, "up", "--until-idle", "--data-dir", t.TempDir())

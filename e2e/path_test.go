@@ -43,6 +43,7 @@ func sameMarts(t testing.TB, got, want map[string]string, what string) {
 }
 
 func TestRealTranscripts(t *testing.T) {
+	t.Parallel()
 	dir := transcripts(t)
 	data := t.TempDir()
 	const tokens = "SELECT sum(input_tokens + output_tokens + cache_creation_tokens + cache_read_tokens) FROM marts.fct_api_requests"
@@ -70,6 +71,7 @@ func TestRealTranscripts(t *testing.T) {
 }
 
 func TestHardSeeds(t *testing.T) {
+	t.Parallel()
 	seeds := []int{1, 2, 3}
 	if os.Getenv("LONG") != "" {
 		seeds = []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
@@ -144,6 +146,7 @@ func deadLetters(t testing.TB, dataDir string) int64 {
 }
 
 func TestAppendedLineReachesTheMarts(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "projects", "-home-me-work")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -186,6 +189,7 @@ func appendLine(t testing.TB, file, line string) {
 }
 
 func TestWarehouseIsRebuiltFromTheLake(t *testing.T) {
+	t.Parallel()
 	dir, truth := generate(t, "--sessions", "30", "--seed", "7")
 	data := t.TempDir()
 	untilIdle(t, data, dir)

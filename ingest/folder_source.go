@@ -25,6 +25,7 @@ type folderSource struct {
 	backfill bool
 	reread   *Reread
 	counters *transcript.Counters
+	redact   Redactor
 	log      zerolog.Logger
 
 	mu      sync.Mutex
@@ -81,7 +82,7 @@ func (s *folderSource) open(from beginning) (reader, error) {
 		}
 	}
 	follower := transcript.New(transcript.Config{
-		Lane: s.lane, Folders: s.named(), Rescan: s.rescan, Once: s.once, Counters: s.counters,
+		Lane: s.lane, Folders: s.named(), Rescan: s.rescan, Once: s.once, Counters: s.counters, Redact: s.redact,
 		MaxObject: max(1, min(s.max, from.maxMessage-reserve)), MaxMessage: from.maxMessage,
 	}, files, s.log)
 	return &folderReader{follower: follower, out: make(chan piece), reread: s.reread, published: published}, nil

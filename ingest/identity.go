@@ -170,3 +170,15 @@ func writeSynced(path string, data []byte) error {
 	_, err = f.Write(data)
 	return errors.Join(err, f.Sync(), f.Close())
 }
+
+// folders are a lane's folders by name, read only.
+func (i *Identity) folders(lane string) (map[string]string, error) {
+	if i == nil {
+		return nil, nil
+	}
+	id, err := loadIdentity(i.path)
+	if err != nil {
+		return nil, err
+	}
+	return id.lane(lane).Folders, nil
+}

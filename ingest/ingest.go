@@ -58,6 +58,8 @@ type Config struct {
 	Backfill bool
 	// Reread is a part to publish once more; nil: none.
 	Reread *Reread
+	// Redact replaces secrets before anything is published; nil: nothing is replaced.
+	Redact Redactor
 	// Heartbeat is how often an idle lane shows that it lives; 0: 10 s.
 	Heartbeat time.Duration
 }
@@ -97,6 +99,10 @@ func New(cfg Config, conn *stream.Conn, log zerolog.Logger, reg prometheus.Regis
 		now: progress{state: StateStarting},
 	}
 	factory := newFactory(reg, cfg.Lane)
+	var secrets Redactor
+	if cfg.Redact != nil {
+		secrets = newRedaction(cfg.Redact, factory, i.log)
+	}
 	if cfg.Collection != nil {
 		collection := *cfg.Collection
 		collection.Lane, collection.Once = cfg.Lane, cfg.Once
@@ -104,6 +110,7 @@ func New(cfg Config, conn *stream.Conn, log zerolog.Logger, reg prometheus.Regis
 			collection.Resnapshot = mongodb.NewRequest(time.Now())
 		}
 		collection.Counters = new(mongodb.Counters)
+		collection.Redact = secrets
 		if cfg.Reread != nil {
 			collection.Reread = cfg.Reread.Accepts
 		}
@@ -116,7 +123,7 @@ func New(cfg Config, conn *stream.Conn, log zerolog.Logger, reg prometheus.Regis
 	i.source = &folderSource{
 		lane: cfg.Lane, folders: cfg.Folders, rescan: cfg.Rescan, max: cfg.MaxDocument, once: cfg.Once, backfill: cfg.Backfill,
 		reread:   cfg.Reread,
-		counters: counters, log: i.log,
+		counters: counters, redact: secrets, log: i.log,
 	}
 	i.metrics = newMetrics(factory, i.Status)
 	addFolderMetrics(factory, i.Status, counters)

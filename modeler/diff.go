@@ -13,6 +13,7 @@ import (
 type diff struct {
 	changed bool
 	all     bool               // perhaps every row
+	lost    bool               // a key has gone
 	keys    map[string]*keySet // by column, the values that occur in rows deleted or inserted
 }
 
@@ -37,6 +38,7 @@ func diffTable(n *project.Node) string { return n.Name + "__diff" }
 // name. Rows that did not change stay where they are: a session that gets a line costs a line, and what is computed
 // from the table is told of that line only.
 func (r *run) replaceRows(ctx context.Context, n *project.Node) (int64, error) {
+	r.fresh[n] = n.Name
 	columns, err := r.columns.of(ctx, r, n)
 	if err != nil {
 		return 0, err
@@ -105,10 +107,14 @@ func repeatedKeys(n *project.Node, key []string) string {
 // applyDiff deletes and inserts, and says how many rows that were.
 func (r *run) applyDiff(ctx context.Context, n *project.Node) (int64, error) {
 	var first, last *int64
-	var deleted, inserted int64
-	err := r.tx.QueryRow(ctx, "SELECT min(old_rid), max(old_rid), count(old_rid), count(new_rid) FROM "+temp(diffTable(n))).Scan(&first, &last, &deleted, &inserted)
+	var deleted, inserted, lost int64
+	err := r.tx.QueryRow(ctx, "SELECT min(old_rid), max(old_rid), count(old_rid), count(new_rid), count(*) FILTER (WHERE new_rid IS NULL) FROM "+
+		temp(diffTable(n))).Scan(&first, &last, &deleted, &inserted, &lost)
 	if err != nil {
 		return 0, fmt.Errorf("compare rows of %s: %w", n.Name, err)
+	}
+	if lost > 0 {
+		r.diffOf(n).lost = true
 	}
 	if deleted > 0 {
 		if err := r.exec(ctx, "delete from "+n.Name, fmt.Sprintf("DELETE FROM %s WHERE rowid BETWEEN %d AND %d AND rowid IN (SELECT old_rid FROM %s)",
@@ -123,6 +129,15 @@ func (r *run) applyDiff(ctx context.Context, n *project.Node) (int64, error) {
 		}
 	}
 	return deleted + inserted, nil
+}
+
+func (r *run) diffOf(n *project.Node) *diff {
+	d := r.diffs[n]
+	if d == nil {
+		d = &diff{}
+		r.diffs[n] = d
+	}
+	return d
 }
 
 // wantedColumns are those of the node's columns that a model downstream is refreshed by.
@@ -152,11 +167,7 @@ func refers(n, up *project.Node) bool {
 
 // noteDiff keeps what changed, for the models downstream.
 func (r *run) noteDiff(ctx context.Context, n *project.Node, rows int64, wanted []warehouse.Column) error {
-	d := r.diffs[n]
-	if d == nil {
-		d = &diff{}
-		r.diffs[n] = d
-	}
+	d := r.diffOf(n)
 	if rows == 0 || d.all {
 		return nil
 	}

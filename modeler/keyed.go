@@ -111,7 +111,7 @@ func (r *run) replaceKeys(ctx context.Context, n *project.Node, keys *keySet) (i
 			}
 			return 0, &ModelError{Model: n.Name, File: n.File, Err: fmt.Errorf("it is refreshed by %s, and %s has no such column", n.RefreshBy, up.Name)}
 		}
-		if err := r.dropTemps(ctx, []*project.Node{up}); err != nil {
+		if err := r.freeName(ctx, up); err != nil {
 			return 0, err
 		}
 		if err := r.exec(ctx, "restrict "+up.Name, fmt.Sprintf("CREATE TEMP VIEW %s AS SELECT * FROM %s WHERE %s",
@@ -154,6 +154,16 @@ func (r *run) replaceKeys(ctx context.Context, n *project.Node, keys *keySet) (i
 		}
 	}
 	return rows, nil
+}
+
+// freeName makes room for a temporary view of an upstream table's name. The rows that were computed of it are still to be
+// tested.
+func (r *run) freeName(ctx context.Context, n *project.Node) error {
+	if r.fresh[n] != n.Name {
+		return r.dropTemps(ctx, []*project.Node{n})
+	}
+	r.fresh[n] = n.Name + "__fresh"
+	return r.exec(ctx, "set "+n.Name+" aside", fmt.Sprintf("ALTER TABLE %s RENAME TO %s", temp(n.Name), project.Quote(r.fresh[n])))
 }
 
 // checkKeys refuses rows of values that were not asked for: they would stand beside those that are already there.

@@ -62,3 +62,10 @@ CREATE TABLE IF NOT EXISTS meta.test_results (
     seconds            DOUBLE NOT NULL,
     tested_at          TIMESTAMPTZ NOT NULL
 );
+
+-- Which version of each rule (of a heuristic column) the marts were built by, and since when; the newest row of a rule holds.
+CREATE TABLE IF NOT EXISTS meta.rule_versions (
+    rule               VARCHAR NOT NULL,
+    version            INTEGER NOT NULL,
+    applied_at         TIMESTAMPTZ NOT NULL
+);

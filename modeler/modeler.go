@@ -95,6 +95,7 @@ type Result struct {
 	Batch           int64         `json:"batch"`           // last batch of bronze that the marts hold
 	More            bool          `json:"more,omitempty"`  // a part of the backlog is left
 	Models          []ModelResult `json:"models"`
+	Rules           []RuleChange  `json:"rules,omitempty"` // whose version changed
 	newest          time.Time     // arrival of the newest document that the marts hold
 }
 
@@ -122,6 +123,8 @@ type Modeler struct {
 	columns   *columnCache
 	metaReady bool
 	limits    scanLimits
+	tests     *testBook
+	now       func() time.Time // the clock that freshness goes by
 
 	mu     sync.Mutex
 	status Status
@@ -142,6 +145,7 @@ func New(cfg Config, db *warehouse.DB, log zerolog.Logger, reg prometheus.Regist
 	return &Modeler{
 		cfg: cfg, db: db, log: log.With().Str("part", "modeler").Logger(),
 		metrics: newMetrics(reg), turn: make(chan struct{}, 1), prices: priceFile{path: cfg.Prices}, columns: newColumnCache(), limits: defaultLimits(),
+		tests: newTestBook(), now: time.Now,
 	}
 }
 
@@ -183,6 +187,7 @@ func (r *Result) add(next Result) {
 	next.Started, next.Kind = r.Started, r.Kind
 	next.Seconds += r.Seconds
 	next.Sessions += r.Sessions
+	next.Rules = append(r.Rules, next.Rules...)
 	next.ChangedSessions = max(next.ChangedSessions, r.ChangedSessions)
 	*r = next
 }
@@ -221,15 +226,21 @@ func (m *Modeler) refresh(ctx context.Context, opts Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if err := m.tests.load(ctx, m.db); err != nil {
+		return Result{}, err
+	}
 	var result Result
 	var ahead *prebuilt
+	var done *run
 	attempt := func(ctx context.Context, tx *warehouse.Tx) error {
 		r := m.newRun(p, tx, opts)
-		r.ahead = ahead
+		if r.ahead = ahead; ahead != nil {
+			r.tests = ahead.tests
+		}
 		if err := r.do(ctx); err != nil {
 			return err
 		}
-		result = r.result()
+		result, done = r.result(), r
 		return nil
 	}
 	err = m.db.Write(ctx, "refresh", attempt)
@@ -240,6 +251,12 @@ func (m *Modeler) refresh(ctx context.Context, opts Options) (Result, error) {
 		err = m.db.Write(ctx, "refresh", attempt)
 	}
 	m.metaReady = err == nil // a rebuild of the warehouse may have begun a new file
+	if err != nil {
+		return result, err
+	}
+	if m.noteTests(done) {
+		err = m.tests.write(ctx, m.db, p)
+	}
 	return result, err
 }
 
@@ -265,7 +282,10 @@ func (m *Modeler) load(opts Options) (*project.Project, error) {
 }
 
 func (m *Modeler) newRun(p *project.Project, tx *warehouse.Tx, opts Options) *run {
-	return &run{project: p, tx: tx, columns: m.columns, opts: opts, chunk: m.cfg.Chunk, limits: m.limits, metaReady: m.metaReady}
+	return &run{
+		project: p, tx: tx, columns: m.columns, opts: opts, chunk: m.cfg.Chunk, limits: m.limits, metaReady: m.metaReady,
+		tests: newChangedTests(p), fresh: map[*project.Node]string{},
+	}
 }
 
 func (r *run) result() Result {
@@ -274,7 +294,7 @@ func (r *run) result() Result {
 	}
 	return Result{
 		ID: r.id, Kind: r.kind(), Reason: r.opts.Reason, Started: r.opts.started,
-		ChangedSessions: r.changed, Sessions: r.sessions, Batch: r.batch, More: r.more, Models: r.models, newest: r.state.newest.Time,
+		ChangedSessions: r.changed, Sessions: r.sessions, Batch: r.batch, More: r.more, Models: r.models, Rules: r.rules, newest: r.state.newest.Time,
 	}
 }
 

@@ -20,6 +20,7 @@ type prebuilt struct {
 	nodes    map[*project.Node]bool
 	batch    int64 // newest batch when the building began: what came later is still to be applied
 	complete bool  // every session model of the project is among them
+	tests    *changedTests
 }
 
 // suffix of a table that is being built.
@@ -31,7 +32,7 @@ func nextTable(n *project.Node) string {
 
 // prebuild computes the session models that the refresh would rebuild.
 func (m *Modeler) prebuild(ctx context.Context, p *project.Project, opts Options) (*prebuilt, error) {
-	ahead := &prebuilt{nodes: map[*project.Node]bool{}, complete: true}
+	ahead := &prebuilt{nodes: map[*project.Node]bool{}, complete: true, tests: newChangedTests(p)}
 	var parts [][]string
 	err := m.db.Write(ctx, "prepare rebuild", func(ctx context.Context, tx *warehouse.Tx) error {
 		r := m.newRun(p, tx, opts)
@@ -75,10 +76,14 @@ func (m *Modeler) prebuild(ctx context.Context, p *project.Project, opts Options
 	for i, sessions := range parts {
 		err := m.db.Write(ctx, fmt.Sprintf("rebuild part %d of %d", i+1, len(parts)), func(ctx context.Context, tx *warehouse.Tx) error {
 			r := m.newRun(p, tx, opts)
+			r.tests = ahead.tests
 			return r.buildPart(ctx, ahead, sessions)
 		})
 		if err != nil {
 			return nil, err
+		}
+		for _, n := range p.Nodes {
+			ahead.tests.whole[n] = overDocuments(n)
 		}
 		m.log.Debug().Int("part", i+1).Int("of", len(parts)).Msg("rebuilding")
 	}
@@ -137,26 +142,12 @@ func (r *run) partition(ctx context.Context) ([][]string, error) {
 
 // buildPart computes some sessions and adds them to the new tables.
 func (r *run) buildPart(ctx context.Context, ahead *prebuilt, sessions []string) error {
-	if err := r.exec(ctx, "list sessions", "CREATE TEMP TABLE "+closedTable+" (session_id VARCHAR)"); err != nil {
+	if err := r.listSessions(ctx, sessions); err != nil {
 		return err
 	}
-	for len(sessions) > 0 {
-		n := min(len(sessions), 10000)
-		values := make([]string, n)
-		for i, s := range sessions[:n] {
-			values[i] = "(" + project.Literal(s) + ")"
-		}
-		if err := r.exec(ctx, "list sessions", "INSERT INTO "+temp(closedTable)+" VALUES "+strings.Join(values, ", ")); err != nil {
-			return err
-		}
-		sessions = sessions[n:]
+	if err := r.countSessions(ctx); err != nil {
+		return err
 	}
-	var empty int64
-	if err := r.tx.QueryRow(ctx, "SELECT count(*), count(*) FILTER (WHERE session_id = '') FROM "+temp(closedTable)).Scan(&r.sessions, &empty); err != nil {
-		return fmt.Errorf("list sessions: %w", err)
-	}
-	// The table is read by place here; dates would only be in the way of what is not known yet.
-	r.bounds = bounds{nulls: empty > 0}
 	var wanted []*project.Node
 	for _, n := range r.project.Nodes {
 		if ahead.nodes[n] {
@@ -174,6 +165,36 @@ func (r *run) buildPart(ctx context.Context, ahead *prebuilt, sessions []string)
 			return err
 		}
 	}
+	return nil
+}
+
+// listSessions fills closedTable with these sessions.
+func (r *run) listSessions(ctx context.Context, sessions []string) error {
+	if err := r.exec(ctx, "list sessions", "CREATE TEMP TABLE "+closedTable+" (session_id VARCHAR)"); err != nil {
+		return err
+	}
+	for len(sessions) > 0 {
+		n := min(len(sessions), 10000)
+		values := make([]string, n)
+		for i, s := range sessions[:n] {
+			values[i] = "(" + project.Literal(s) + ")"
+		}
+		if err := r.exec(ctx, "list sessions", "INSERT INTO "+temp(closedTable)+" VALUES "+strings.Join(values, ", ")); err != nil {
+			return err
+		}
+		sessions = sessions[n:]
+	}
+	return nil
+}
+
+// countSessions reads what the scans for the rows of closedTable need. The table is read by place here; dates would only
+// be in the way of what is not known yet.
+func (r *run) countSessions(ctx context.Context) error {
+	var empty int64
+	if err := r.tx.QueryRow(ctx, "SELECT count(*), count(*) FILTER (WHERE session_id = '') FROM "+temp(closedTable)).Scan(&r.sessions, &empty); err != nil {
+		return fmt.Errorf("list sessions: %w", err)
+	}
+	r.bounds = bounds{nulls: empty > 0}
 	return nil
 }
 

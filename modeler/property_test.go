@@ -31,7 +31,7 @@ func TestIncrementalEqualsFull(t *testing.T) {
 func emptyBronze(t testing.TB, db *warehouse.DB) *bronze {
 	b := &bronze{db: db}
 	b.exec(t, `DROP SCHEMA IF EXISTS marts CASCADE; DROP SCHEMA IF EXISTS staging CASCADE; DROP SCHEMA IF EXISTS intermediate CASCADE;
-		DROP SCHEMA IF EXISTS frozen CASCADE; DELETE FROM raw.conversations; DELETE FROM raw.content_blocks; DELETE FROM raw.link_keys;
+		DROP SCHEMA IF EXISTS frozen CASCADE; DELETE FROM raw.conversations; DELETE FROM raw.content_blocks; DELETE FROM raw.secret_findings; DELETE FROM raw.link_keys;
 		DELETE FROM meta.changed_keys; DROP TABLE IF EXISTS meta.refresh_state; DROP TABLE IF EXISTS meta.models;
 		DROP TABLE IF EXISTS meta.session_links; DROP TABLE IF EXISTS meta.session_dates; DROP TABLE IF EXISTS meta.refreshes`)
 	return b

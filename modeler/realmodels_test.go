@@ -78,6 +78,8 @@ type record struct {
 	id      string
 	deleted bool
 	object  map[string]any
+	// findings are the rules of the secrets that were replaced in it.
+	findings []string
 }
 
 // drawRecord draws from few values of everything, so that records meet: copies over sessions, repeated responses, results
@@ -141,6 +143,9 @@ func drawRecord(rt *rapid.T) record {
 		o["isSidechain"], o["agentId"] = true, pick("agent", "ag", "ag2")
 	}
 	r.object = o
+	for range number("findings", 2) {
+		r.findings = append(r.findings, pick("rule", "jwt", "private-key"))
+	}
 	return r
 }
 
@@ -177,7 +182,7 @@ func (b *bronze) applyRecords(t testing.TB, records []record) {
 			if _, err := tx.Exec(ctx, touched, b.batch, r.id); err != nil {
 				return err
 			}
-			for _, table := range []string{"raw.conversations", "raw.content_blocks"} {
+			for _, table := range []string{"raw.conversations", "raw.content_blocks", "raw.secret_findings"} {
 				if _, err := tx.Exec(ctx, "DELETE FROM "+table+" WHERE _id = ?", r.id); err != nil {
 					return err
 				}
@@ -221,6 +226,12 @@ func (b *bronze) insertRecord(ctx context.Context, tx *warehouse.Tx, r record, s
 	}
 	for _, block := range blocks {
 		if err := insertFields(ctx, tx, "raw.content_blocks", block, r.id); err != nil {
+			return err
+		}
+	}
+	for n, rule := range r.findings {
+		if _, err := tx.Exec(ctx, `INSERT INTO raw.secret_findings SELECT source, _id, ?, ?, 'message.content', md5(?), session_id, date, 1, _epoch, _seq, _key
+			FROM raw.conversations WHERE _id = ?`, n, rule, rule, r.id); err != nil {
 			return err
 		}
 	}

@@ -42,6 +42,9 @@ type run struct {
 	more     bool // the backlog was larger than one refresh takes
 	diffs    map[*project.Node]*diff
 	models   []ModelResult
+	tests    *changedTests
+	fresh    map[*project.Node]string // temporary table that holds the rows that were computed of a table
+	rules    []RuleChange
 }
 
 // ModelError is a model that DuckDB refused, with its place.
@@ -155,7 +158,10 @@ func (r *run) do(ctx context.Context) error {
 	if err := r.computeChanged(ctx); err != nil {
 		return err
 	}
-	return r.replace(ctx)
+	if err := r.replace(ctx); err != nil {
+		return err
+	}
+	return r.testTables(ctx)
 }
 
 // replace is the refresh as others see it.

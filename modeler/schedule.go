@@ -3,6 +3,7 @@ package modeler
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -44,7 +45,10 @@ func (m *Modeler) Run(ctx context.Context, applied <-chan struct{}) error {
 		}
 	}
 	m.log.Info().Dur("debounce", s.debounce).Dur("interval", s.interval).Str("full_refresh", m.cfg.FullRefreshCron).Msg("started")
+	var tester sync.WaitGroup
+	tester.Go(func() { m.testWhenDue(ctx) })
 	s.run(ctx, applied)
+	tester.Wait()
 	m.log.Info().Msg("stopped")
 	return nil
 }
@@ -63,6 +67,11 @@ func (m *Modeler) scheduled(ctx context.Context, reason Reason, full bool) (bool
 		}
 		m.log.WithLevel(level).Int64("id", result.ID).Str("kind", result.Kind).Str("reason", string(reason)).Float64("seconds", result.Seconds).
 			Int64("changed_sessions", result.ChangedSessions).Int64("sessions", result.Sessions).Msg("models refreshed")
+		for _, rule := range result.Rules {
+			if rule.From > 0 {
+				m.log.Info().Str("rule", rule.Rule).Int("from", rule.From).Int("to", rule.To).Msg("a rule changed; what follows it was rebuilt")
+			}
+		}
 	}
 	return result.More, err
 }

@@ -56,6 +56,9 @@ func (r *run) computeAll(ctx context.Context) error {
 	if err := r.computeSessions(ctx, nodes, false); err != nil {
 		return err
 	}
+	for _, n := range r.sessionAncestors(nodes) {
+		r.tests.whole[n] = overDocuments(n)
+	}
 	for _, n := range nodes {
 		if err := r.exec(ctx, "set "+n.Name+" aside", fmt.Sprintf("ALTER TABLE %s RENAME TO %s", temp(n.Name), project.Quote(fullTable(n)))); err != nil {
 			return err
@@ -123,7 +126,10 @@ func (r *run) computeSessions(ctx context.Context, wanted []*project.Node, scope
 			if err := r.dropUsed(ctx, nodes[:i+1], nodes[i+1:], want, scoped); err != nil {
 				return 0, err
 			}
-			return 0, r.settle(ctx)
+			if err := r.settle(ctx); err != nil {
+				return 0, err
+			}
+			return 0, r.testView(ctx, n)
 		})
 		if err != nil {
 			return err

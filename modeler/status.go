@@ -8,23 +8,26 @@ import (
 
 // Status is how the modeler stands, for a status page.
 type Status struct {
-	Running     bool      `json:"running"`
-	Since       time.Time `json:"since,omitzero"` // when the running refresh began
-	Last        *Result   `json:"last,omitempty"` // newest refresh that changed something
-	Refreshes   int64     `json:"refreshes"`      // since the start of the process
-	Failures    int64     `json:"failures"`       // in a row
-	LastError   string    `json:"lastError,omitempty"`
-	LastErrorAt time.Time `json:"lastErrorAt,omitzero"`
-	Newest      time.Time `json:"newest,omitzero"`   // extracted_at of the newest document that the marts hold
-	NextFull    time.Time `json:"nextFull,omitzero"` // by FullRefreshCron
-	Pending     bool      `json:"pending"`           // a change was heard of that no refresh has taken up yet
+	Running     bool        `json:"running"`
+	Since       time.Time   `json:"since,omitzero"` // when the running refresh began
+	Last        *Result     `json:"last,omitempty"` // newest refresh that changed something
+	Refreshes   int64       `json:"refreshes"`      // since the start of the process
+	Failures    int64       `json:"failures"`       // in a row
+	LastError   string      `json:"lastError,omitempty"`
+	LastErrorAt time.Time   `json:"lastErrorAt,omitzero"`
+	Newest      time.Time   `json:"newest,omitzero"`   // extracted_at of the newest document that the marts hold
+	NextFull    time.Time   `json:"nextFull,omitzero"` // by FullRefreshCron
+	Pending     bool        `json:"pending"`           // a change was heard of that no refresh has taken up yet
+	Tests       TestSummary `json:"tests"`
 }
 
 // Status can be asked at any time, also while a refresh runs.
 func (m *Modeler) Status() Status {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.status
+	status := m.status
+	status.Tests = m.tests.summary()
+	return status
 }
 
 func (m *Modeler) began(opts Options) {

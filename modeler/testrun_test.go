@@ -34,7 +34,7 @@ func TestDataTests(t *testing.T) {
 	if got["not_null"] != "pass" || got["unique"] != "fail" || got["singular"] != "fail" || got["relationships"] != "error" {
 		t.Errorf("results %v", got)
 	}
-	equal(t, "kept", b.query(t, "SELECT kind, status, failures FROM meta.test_results WHERE status = 'fail' ORDER BY ALL"), "singular fail 3", "unique fail 1")
+	equal(t, "kept", b.query(t, "SELECT kind, status, failures FROM meta.test_results WHERE status = 'fail' ORDER BY ALL"), "singular fail 3", "unique fail 2")
 	if results, err = m.Test(context.Background(), []string{"dim_projects"}, nil); err != nil || len(results) != 0 {
 		t.Errorf("%v, %v", results, err)
 	}

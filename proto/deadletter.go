@@ -51,13 +51,49 @@ type DeadLetter struct {
 	File   string `json:"file,omitempty"`
 	Offset int64  `json:"offset"`
 	Size   int64  `json:"size"`
+	// Session, Project and SourceFile (the transcript's whole path) are the document's, as far as they are known.
+	Session    string `json:"session_id,omitempty"`
+	Project    string `json:"project_id,omitempty"`
+	SourceFile string `json:"source_file,omitempty"`
 	// Epoch and Seq are its order, if it was in the stream; otherwise 0.
 	Epoch uint64 `json:"epoch,omitempty"`
 	Seq   uint64 `json:"seq,omitempty"`
 	// Payload is what was set aside: of a line at most MaxDeadLetterPayload bytes, of a message the whole Change.
-	Payload   []byte    `json:"payload,omitempty"`
-	Truncated bool      `json:"truncated,omitempty"`
+	Payload   []byte `json:"payload,omitempty"`
+	Truncated bool   `json:"truncated,omitempty"`
+	// At is when it was last set aside, FirstSeen when it was first, Attempts how many retries have failed since.
 	At        time.Time `json:"at"`
+	FirstSeen time.Time `json:"first_seen,omitzero"`
+	Attempts  int       `json:"attempts,omitempty"`
+}
+
+// Subject is where the letter stands.
+func (d DeadLetter) Subject() string {
+	lane := d.Lane
+	if LaneName(lane) != lane {
+		// A message that could not even be read may come with anything for a lane.
+		lane = LaneName(lane)
+	}
+	return DeadLetterSubject(lane, d.Place())
+}
+
+// Name names the letter to people: the last token of its subject.
+func (d DeadLetter) Name() string { return LetterName(d.Subject()) }
+
+// Since takes over when what is set aside was first seen, and how often it was retried, from the letter that stands in
+// its place.
+func (d DeadLetter) Since(before DeadLetter) DeadLetter {
+	if d.FirstSeen.IsZero() {
+		d.FirstSeen = before.FirstSeen
+	}
+	if d.FirstSeen.IsZero() {
+		d.FirstSeen = before.At
+	}
+	if d.FirstSeen.IsZero() {
+		d.FirstSeen = d.At
+	}
+	d.Attempts = max(d.Attempts, before.Attempts)
+	return d
 }
 
 // Place is the stable identity of what was set aside: the same line or message has the same place however often and

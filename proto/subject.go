@@ -30,6 +30,9 @@ const (
 	positionBucket = "_pos"
 	noToken        = "_"
 
+	// RetryLane is the lane of what was set aside before it could be published, and was published by a retry.
+	RetryLane = "retried-letters"
+
 	// Buckets is the number of buckets that a lane's subjects are spread over, by session.
 	Buckets = 64
 
@@ -78,6 +81,24 @@ func DataSubject(lane, key, project string) string {
 	return subjectRoot + "." + lane + "." + Bucket(key) + "." + ProjectToken(project)
 }
 
+// ChangeSubjects matches the changes of a session, or project, or both, of all lanes; empty text stands for all. Other
+// sessions stand under the same subject.
+func ChangeSubjects(session, project string) string {
+	bucket, token := "*", "*"
+	if session != "" {
+		bucket = Bucket(session)
+	}
+	if project != "" {
+		token = ProjectToken(project)
+	}
+	return subjectRoot + ".*." + bucket + "." + token
+}
+
+// OnLane is a subject's bucket and project on another lane.
+func (s Subject) OnLane(lane string) string {
+	return subjectRoot + "." + lane + "." + s.Bucket + "." + s.Project
+}
+
 // EventSubject is the subject of a change without a document (delete, drop).
 func EventSubject(lane string) string {
 	return subjectRoot + "." + lane + "." + noToken + "." + noToken
@@ -99,6 +120,12 @@ func LanePositions(lane string) string { return subjectRoot + "." + lane + "." +
 func DeadLetterSubject(lane, place string) string {
 	return fmt.Sprintf("%s.%s.%016x", deadLetterRoot, lane, xxhash.Sum64String(place))
 }
+
+// LetterName is the part of a dead letter's subject that names the letter.
+func LetterName(subject string) string { return subject[strings.LastIndexByte(subject, '.')+1:] }
+
+// LetterSubject matches the letter of a key, whatever its lane.
+func LetterSubject(key string) string { return deadLetterRoot + ".*." + key }
 
 // IsPosition reports whether a subject holds a position or heartbeat, not a change. It does not allocate.
 func IsPosition(subject string) bool {
@@ -159,3 +186,9 @@ func token(text string, keepCase bool) string {
 	}
 	return b.String()
 }
+
+// SessionSubjects matches the changes of one session in all lanes, among those of other sessions of its bucket.
+func SessionSubjects(session string) string { return subjectRoot + ".*." + Bucket(session) + ".>" }
+
+// ProjectSubjects matches the changes of one project in all lanes.
+func ProjectSubjects(project string) string { return subjectRoot + ".*.*." + ProjectToken(project) }

@@ -11,7 +11,11 @@ import (
 
 // runWarehouse applies each parcel as it comes: freshness is what counts.
 func (s *Sink) runWarehouse(ctx context.Context, l *loop) error {
+	pace := pace{db: s.threads, log: l.log}
+	defer pace.set(l.finish, false)
 	for p := range l.parcels {
+		// A fetch that is half full did not have to wait for messages.
+		pace.set(ctx, 2*p.messages >= s.cfg.BatchSize || 2*int64(p.bytes) >= s.cfg.BatchBytes)
 		if p.first != 0 {
 			if err := s.apply(ctx, l, p); err != nil {
 				return err

@@ -15,6 +15,8 @@ type streamView struct {
 	First, Last uint64
 	// PurgeFloor is the sequence below which retention may have removed changes; 0: it never did.
 	PurgeFloor uint64
+	// ErasedTo is the newest message that an erasure may have removed.
+	ErasedTo uint64
 }
 
 // standing is where one destination stands before the decision.
@@ -23,6 +25,8 @@ type standing struct {
 	Mark lake.Mark
 	// At is when the stream took the message that now stands at Mark.Seq; zero if none stands there.
 	At time.Time
+	// Partial says that it was being filled from the lake, and that this was interrupted.
+	Partial bool
 }
 
 // plan is the decision: in which epoch the destinations go on, and from where.
@@ -92,7 +96,7 @@ func decide(stream streamView, registry []lake.EpochRecord, lakeAt, warehouseAt 
 	_, gap := purged(DestinationWarehouse, p, warehouseAt.Mark, stream)
 	empty, older := warehouseAt.Mark.IsZero(), warehouseAt.Mark.Epoch < p.Epoch
 	mark := warehouseAt.Mark
-	if lakeAt.Mark.Compare(warehouseAt.Mark) > 0 && (gap || empty || older) {
+	if lakeAt.Mark.Compare(warehouseAt.Mark) > 0 && (gap || empty || older || warehouseAt.Partial) {
 		p.FromLake, p.FromLakeAfter = true, warehouseAt.Mark
 		mark = lakeAt.Mark
 		p.WarehouseAfter = after(p.Epoch, mark)
@@ -141,6 +145,8 @@ func broken(stream streamView, epoch uint64, registry []lake.EpochRecord, lakeAt
 			// The very message, or one at a watermark whose time nobody recorded.
 		case d.At.IsZero() && mark.Seq < stream.PurgeFloor:
 			// Retention took it: absent is not lost.
+		case d.At.IsZero() && mark.Seq <= stream.ErasedTo:
+			// An erasure may have taken it.
 		case d.At.IsZero():
 			return fmt.Sprintf("the %s's last change, message %d, is no longer in the stream, and retention did not remove it", d.name, mark.Seq)
 		default:
@@ -174,7 +180,7 @@ func purged(destination string, p plan, mark lake.Mark, stream streamView) (Gap,
 	}
 	return Gap{
 		Destination: destination, Epoch: p.Epoch, From: from, To: stream.PurgeFloor - 1,
-		Reason: "retention has removed these messages from the stream",
+		Reason: "these messages were removed from the stream: by retention, unless somebody else did",
 	}, true
 }
 

@@ -71,6 +71,7 @@ func TestDecide(t *testing.T) {
 		{name: "lake deleted", stream: live, warehouse: stands(mark(thisLife, 3, 100)), epoch: 3, record: true, warehouseAfter: 102},
 		{name: "lake deleted, stream swept", stream: swept, warehouse: stands(m(400)), epoch: 1, record: true, warehouseAfter: 402, gaps: []string{"lake 1: 1-299"}},
 		{name: "warehouse deleted", stream: live, registry: first, lake: stands(m(100)), epoch: 1, lakeAfter: 102, fromLake: true, warehouseAfter: 102},
+		{name: "filling was interrupted", stream: live, registry: first, lake: stands(m(100)), warehouse: standing{Mark: m(50), At: at(50), Partial: true}, epoch: 1, lakeAfter: 102, fromLake: true, warehouseAfter: 102},
 		{name: "warehouse restored from an old copy", stream: swept, registry: first, lake: stands(m(400)), warehouse: gone(m(50)), epoch: 1, lakeAfter: 402, fromLake: true, warehouseAfter: 402},
 		{name: "both behind the floor", stream: swept, registry: first, lake: gone(m(200)), warehouse: gone(m(100)), epoch: 1, lakeAfter: 202, fromLake: true, warehouseAfter: 202, gaps: []string{"lake 1: 203-299", "warehouse 1: 203-299"}},
 		{name: "warehouse alone behind the floor, lake further behind", stream: swept, registry: first, lake: gone(m(50)), warehouse: gone(m(100)), epoch: 1, lakeAfter: 52, warehouseAfter: 102, gaps: []string{"lake 1: 53-299", "warehouse 1: 103-299"}},

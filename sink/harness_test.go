@@ -47,6 +47,8 @@ type world struct {
 	// published is the number of changes; ids are the next documents'.
 	published int
 	ids       int
+	// rules makes what converts; nil: the sink's own.
+	rules func() converter
 }
 
 func newWorld(t testing.TB) *world {
@@ -218,6 +220,9 @@ func (w *world) start(between func(string) error) *running {
 	s := New(w.cfg, w.conn, w.db, w.logger(), reg)
 	if between != nil {
 		s.between = between
+	}
+	if w.rules != nil {
+		s.newConverter = w.rules
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{Sink: s, w: w, reg: reg, done: make(chan struct{})}

@@ -170,11 +170,17 @@ const maxDetail = 1 << 10
 
 // deadLetter is what becomes of a dead item.
 func (it *item) deadLetter(part string) proto.DeadLetter {
+	data := it.data
+	if data == nil && it.change != nil {
+		// From the lake, which holds its parts.
+		data, _ = protobuf.Marshal(it.change)
+	}
 	letter := proto.DeadLetter{
 		Lane: it.change.GetSource(), Part: part, Reason: it.reason, Detail: it.detail[:min(len(it.detail), maxDetail)],
 		Namespace: it.change.GetNamespace(), ID: it.change.GetId(), Offset: it.change.GetSourceOffset(),
-		Size: int64(len(it.data)), Epoch: it.epoch, Seq: it.seq, Payload: it.data, At: time.Now().UTC(),
+		Size: int64(len(data)), Epoch: it.epoch, Seq: it.seq, Payload: data, At: time.Now().UTC(),
 	}
+	letter.Session, letter.Project = document.Identify(it.change.GetDocument())
 	if subject, err := proto.ParseSubject(it.subject); err == nil {
 		letter.Lane = subject.Lane
 	}
@@ -184,25 +190,28 @@ func (it *item) deadLetter(part string) proto.DeadLetter {
 	return letter
 }
 
+// ownRules converts by this release's rules.
+func ownRules() converter { return new(document.Converter) }
+
 // convertChunk is how many items a worker takes at a time: enough to be worth the hand-over, few enough to share out.
 const convertChunk = 64
 
-// convertAll converts all items in place, spread over a few workers; their order stays.
-func convertAll(list []item, workers int) {
+// convertAll converts all items in place, spread over a few workers, each with a converter of its own; their order stays.
+func convertAll(list []item, workers int, newConverter func() converter) {
 	if workers <= 0 {
 		workers = min(4, runtime.NumCPU())
 	}
 	workers = min(workers, (len(list)+convertChunk-1)/convertChunk)
 	var next atomic.Int64
 	work := func() {
-		var v document.Converter
+		v := newConverter()
 		for {
 			end := int(next.Add(convertChunk))
 			if end-convertChunk >= len(list) {
 				return
 			}
 			for i := end - convertChunk; i < min(end, len(list)); i++ {
-				list[i].convert(&v)
+				list[i].convert(v)
 			}
 		}
 	}

@@ -43,6 +43,8 @@ func (s *Sink) live(ctx context.Context) error {
 		}
 		s.warehouse.place(s.lake.Watermark(), p.Epoch, p.WarehouseAfter)
 	}
+	s.isFilled()
+	s.tellRules(ctx)
 	return s.follow(ctx, p)
 }
 
@@ -89,16 +91,24 @@ func (s *Sink) look(ctx context.Context) (plan, error) {
 		return plan{}, err
 	}
 	warehouseAt := standing{Mark: warehouseMark}
+	if warehouseAt.Partial, err = s.bronze.Rebuilding(ctx); err != nil {
+		return plan{}, err
+	}
 	state, err := s.streamState(ctx)
 	if err != nil {
 		return plan{}, err
 	}
 	view := streamView{
 		Identity: lake.Stream{Name: state.Identity.Name, Created: state.Identity.Created},
-		First:    state.FirstSeq, Last: state.LastSeq, PurgeFloor: state.PurgeFloor,
+		First:    state.FirstSeq, Last: state.LastSeq, PurgeFloor: state.PurgeFloor, ErasedTo: state.ErasedTo,
 	}
 	for _, at := range []*standing{&lakeAt, &warehouseAt} {
 		if at.At, err = s.messageAt(ctx, view, at.Mark); err != nil {
+			return plan{}, err
+		}
+	}
+	if lakeAt.Mark.IsZero() && warehouseMark.IsZero() {
+		if view.PurgeFloor, err = s.removedBelow(ctx, state); err != nil {
 			return plan{}, err
 		}
 	}
@@ -116,8 +126,17 @@ func (s *Sink) look(ctx context.Context) (plan, error) {
 			return plan{}, err
 		}
 	}
+	if warehouseAt.Partial && !p.FromLake {
+		// The last batch was applied, and the end of it not noted.
+		if err := s.bronze.FinishRebuild(ctx, 0); err != nil {
+			return plan{}, err
+		}
+	}
 	// Before either destination moves: from where they stand now, the gaps can still be told.
 	if err := s.keepGaps(ctx, p.Gaps); err != nil {
+		return plan{}, err
+	}
+	if err := s.keepErasures(ctx); err != nil {
 		return plan{}, err
 	}
 	s.landed.place(lakeAt.Mark, p.Epoch, p.LakeAfter)
@@ -195,6 +214,7 @@ func (s *Sink) follow(ctx context.Context, p plan) error {
 	g.Go(func() error { return toWarehouse.feed(ctx) })
 	g.Go(func() error { return s.runWarehouse(ctx, toWarehouse) })
 	g.Go(func() error { return s.watch(ctx, toLake, toWarehouse) })
+	g.Go(func() error { return s.mirrorLetters(ctx) })
 	err = g.Wait()
 
 	s.mu.Lock()

@@ -2,12 +2,14 @@ package sink
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"claude-analytics/internal/document"
+	"claude-analytics/proto"
 	"claude-analytics/sink/bronze"
 	"claude-analytics/sink/lake"
 	"claude-analytics/sink/record"
@@ -41,6 +43,11 @@ func (l *bronzeLoad) add(it *item) {
 			l.blocks.Append(&it.blocks[k])
 			b.BlockRows = append(b.BlockRows, at)
 		}
+		for _, f := range it.change.GetFindings() {
+			b.Findings = append(b.Findings, bronze.Finding{
+				Row: at, Rule: f.GetRule(), Path: strings.ToValidUTF8(f.GetPath(), "\uFFFD"), Hash: f.GetHash(), Version: it.row.RedactionVersion,
+			})
+		}
 		for _, key := range it.links {
 			b.Links = append(b.Links, bronze.Link{Row: at, Key: key})
 		}
@@ -55,7 +62,7 @@ func (l *bronzeLoad) add(it *item) {
 	case kindGap:
 		b.Gaps = append(b.Gaps, it.sourceGap())
 	case kindDead:
-		b.DeadLetters = append(b.DeadLetters, bronze.DeadLetter{Order: order, Reason: it.reason})
+		b.DeadLetters = append(b.DeadLetters, letterRow(it.deadLetter(proto.PartWarehouse), 0))
 	case kindPosition, kindEmpty, kindVoid:
 	}
 }

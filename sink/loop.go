@@ -98,7 +98,7 @@ func (l *loop) retry(ctx context.Context, doing string, do func() error) error {
 // feed fetches and converts until ctx ends. What it has not handed over then is delivered again.
 func (l *loop) feed(ctx context.Context) error {
 	defer close(l.parcels)
-	converting := conversion{workers: l.cfg.Workers}
+	converting := conversion{workers: l.cfg.Workers, newConverter: l.newConverter}
 	for {
 		var messages []stream.Message
 		err := l.retry(ctx, "fetch", func() (err error) {

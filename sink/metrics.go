@@ -22,6 +22,9 @@ type metrics struct {
 	gaps        *prometheus.CounterVec
 	issues      *prometheus.CounterVec
 	epoch       prometheus.Gauge
+
+	lettersRetried *prometheus.CounterVec
+	lettersDropped prometheus.Counter
 }
 
 // newMetrics registers them; a nil Registerer registers nothing.
@@ -52,6 +55,18 @@ func newMetrics(reg prometheus.Registerer, s *Sink) *metrics {
 		epoch: f.NewGauge(prometheus.GaugeOpts{
 			Name: "analytics_sink_epoch", Help: "The life of the stream that is being followed.",
 		}),
+	}
+	m.lettersRetried = f.NewCounterVec(prometheus.CounterOpts{
+		Name: "analytics_dead_letters_retried_total", Help: "Dead letters that were retried, by what became of them.",
+	}, []string{"outcome"})
+	m.lettersDropped = f.NewCounter(prometheus.CounterOpts{
+		Name: "analytics_dead_letters_dropped_total", Help: "Dead letters that somebody dropped.",
+	})
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "analytics_dead_letters", Help: "Dead letters that wait for somebody to retry or drop them.",
+	}, func() float64 { return float64(s.lettersHeld.Load()) })
+	for _, outcome := range Outcomes {
+		m.lettersRetried.WithLabelValues(outcome)
 	}
 	gaugeOf("freshness_seconds", "Age of the newest change applied to the warehouse, by its extracted_at; 0 before the first.", s.freshness)
 	gaugeOf("lake_files", "Parquet files that the lake's manifest names.", func() float64 { return float64(s.lake.Stats().Files) })

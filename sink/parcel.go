@@ -39,7 +39,9 @@ type load interface {
 // held at once. It is not safe for concurrent use.
 type conversion struct {
 	workers int
-	scratch []item
+	// newConverter makes each worker's; nil: of this release's rules.
+	newConverter func() converter
+	scratch      []item
 }
 
 // convertStep is how many items are held at once.
@@ -47,6 +49,9 @@ const convertStep = 1024
 
 // run converts n items, each filled by its number, into the load.
 func (c *conversion) run(n int, fill func(i int, it *item), into load) *parcel {
+	if c.newConverter == nil {
+		c.newConverter = ownRules
+	}
 	if c.scratch == nil {
 		c.scratch = make([]item, convertStep)
 	}
@@ -57,7 +62,7 @@ func (c *conversion) run(n int, fill func(i int, it *item), into load) *parcel {
 			part[i] = item{}
 			fill(done+i, &part[i])
 		}
-		convertAll(part, c.workers)
+		convertAll(part, c.workers, c.newConverter)
 		for i := range part {
 			p.add(&part[i])
 		}

@@ -26,9 +26,9 @@ type RebuildProgress struct {
 }
 
 const (
-	// Larger batches than the stream's: nobody waits for one of them.
-	rebuildRows  = 20_000
-	rebuildBytes = 48 << 20
+	// Four of these are in hand at once; larger ones take more memory than they save time.
+	rebuildRows  = 10_000
+	rebuildBytes = 24 << 20
 )
 
 type rebuildRequest struct {
@@ -98,7 +98,7 @@ func (s *Sink) rebuildNow(ctx context.Context, progress func(RebuildProgress)) e
 	if err := s.bronze.Truncate(ctx); err != nil {
 		return fmt.Errorf("rebuild: %w", err)
 	}
-	if err := s.fromLake(ctx, false, progress); err != nil {
+	if err := errors.Join(s.fromLake(ctx, false, progress), s.keepErasures(ctx)); err != nil {
 		return fmt.Errorf("rebuild: %w", err)
 	}
 	s.log.Info().Dur("took", time.Since(began)).Msg("rebuild from the lake finished")
@@ -110,6 +110,9 @@ func (s *Sink) rebuildNow(ctx context.Context, progress func(RebuildProgress)) e
 func (s *Sink) fromLake(ctx context.Context, tolerate bool, progress func(RebuildProgress)) error {
 	s.filling.Lock()
 	defer s.filling.Unlock()
+	if err := s.bronze.BeginRebuild(ctx); err != nil {
+		return err
+	}
 	after, err := s.warehouseMark(ctx)
 	if err != nil {
 		return err
@@ -125,6 +128,12 @@ func (s *Sink) fromLake(ctx context.Context, tolerate bool, progress func(Rebuil
 		return s.lake.Scan(ctx, opts, fn)
 	})
 	if err != nil {
+		return err
+	}
+	if err := s.step("rebuild: finish"); err != nil {
+		return err
+	}
+	if err := s.bronze.FinishRebuild(ctx, len(faults)); err != nil {
 		return err
 	}
 	for _, fault := range faults {
@@ -193,6 +202,9 @@ func (r *lakeRow) fill(it *item) {
 }
 
 func (f *filler) run(ctx context.Context, scan func(func(lake.Chunk) error) ([]lake.Fault, error)) (faults []lake.Fault, err error) {
+	pace := pace{db: f.threads, log: f.log}
+	pace.set(ctx, true)
+	defer pace.set(context.WithoutCancel(ctx), false)
 	g, ctx := errgroup.WithContext(ctx)
 	read, converted := make(chan cargo), make(chan cargo)
 	g.Go(func() (err error) {
@@ -202,7 +214,7 @@ func (f *filler) run(ctx context.Context, scan func(func(lake.Chunk) error) ([]l
 	})
 	g.Go(func() error {
 		defer close(converted)
-		converting := conversion{workers: f.cfg.Workers}
+		converting := conversion{workers: f.cfg.Workers, newConverter: f.newConverter}
 		for c := range read {
 			c.parcel = converting.run(len(c.rows), func(i int, it *item) { c.rows[i].fill(it) }, newBronzeLoad(len(c.rows), f.cfg.StoreRaw))
 			c.rows = nil
@@ -223,9 +235,9 @@ func (f *filler) run(ctx context.Context, scan func(func(lake.Chunk) error) ([]l
 	return faults, g.Wait()
 }
 
-func send(ctx context.Context, to chan<- cargo, c cargo) error {
+func send[T any](ctx context.Context, to chan<- T, piece T) error {
 	select {
-	case to <- c:
+	case to <- piece:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -269,6 +281,26 @@ func (f *filler) read(ctx context.Context, scan func(func(lake.Chunk) error) ([]
 	return faults, send(ctx, out, now)
 }
 
+// buryWait bounds how long the stream is waited for: a rebuild does not need it.
+const buryWait = 10 * time.Second
+
+// bury sets aside rows that this release cannot convert. They stay in the lake, so a stream that cannot be reached loses
+// nothing: their rows of meta.dead_letters are there, and the next rebuild meets them again.
+func (f *filler) bury(ctx context.Context, p *parcel) {
+	if len(p.dead) == 0 {
+		return
+	}
+	f.log.Warn().Int("rows", len(p.dead)).Str("first", p.dead[0].reason).Msg("rows of the lake cannot be converted by this release; they stay in the lake")
+	ctx, cancel := context.WithTimeout(ctx, buryWait)
+	defer cancel()
+	for i := range p.dead {
+		if err := f.conn.DeadLetter(ctx, p.dead[i].deadLetter(proto.PartWarehouse)); err != nil {
+			f.log.Warn().Err(err).Msg("rows of the lake that cannot be converted are not among the dead letters")
+			return
+		}
+	}
+}
+
 func (f *filler) apply(ctx context.Context, c cargo) error {
 	p, load := c.parcel, c.parcel.load.(*bronzeLoad)
 	defer load.release()
@@ -282,9 +314,7 @@ func (f *filler) apply(ctx context.Context, c cargo) error {
 	if err != nil {
 		return err
 	}
-	if dead := len(load.batch.DeadLetters); dead > 0 {
-		f.log.Warn().Int("rows", dead).Str("first", load.batch.DeadLetters[0].Reason).Msg("rows of the lake cannot be converted by this release; they stay in the lake")
-	}
+	f.bury(ctx, p)
 	f.countIssues(p)
 	f.noteGaps(load.batch.Gaps)
 	f.warehouse.update(func(d *DestinationStatus) {

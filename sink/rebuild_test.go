@@ -60,7 +60,7 @@ func TestRebuildWhileRunning(t *testing.T) {
 
 // A rebuild that dies half way is finished by the next start.
 func TestRebuildInterrupted(t *testing.T) {
-	for _, step := range []string{"rebuild: truncate", "rebuild: apply"} {
+	for step, partial := range map[string]bool{"rebuild: truncate": false, "rebuild: apply": true, "rebuild: finish": true} {
 		w := newWorld(t)
 		w.history()
 		before := w.snapshot()
@@ -69,8 +69,58 @@ func TestRebuildInterrupted(t *testing.T) {
 		if err := s.Rebuild(w.ctx(), nil); !errors.Is(err, errStopped) {
 			t.Fatal(err)
 		}
-		w.drain()
+		w.checkPartial(partial)
+		r := w.drain()
+		select {
+		case <-r.Filled():
+		default:
+			t.Error("not filled")
+		}
+		w.checkPartial(false)
 		same(t, "rebuilt after "+step, w.snapshot(), before)
+	}
+}
+
+// A warehouse that is filled from the lake without having been asked to goes on where it was stopped, too, and nobody is
+// told that it is whole before it is.
+func TestFillInterrupted(t *testing.T) {
+	w := newWorld(t)
+	w.history()
+	before := w.snapshot()
+	if err := w.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.remove("analytics.duckdb*")
+	w.openWarehouse()
+	r := w.start(stopAt("rebuild: finish", 1))
+	if err := w.ended(r); !errors.Is(err, errStopped) {
+		t.Fatal(err)
+	}
+	w.checkPartial(true)
+	select {
+	case <-r.Filled():
+		t.Error("filled, it says")
+	default:
+	}
+	w.drain()
+	w.checkPartial(false)
+	same(t, "filled", w.snapshot(), before)
+}
+
+func (w *world) ended(r *running) error {
+	select {
+	case <-r.done:
+	case <-w.ctx().Done():
+		w.t.Fatal("the sink goes on")
+	}
+	return r.err
+}
+
+func (w *world) checkPartial(want bool) {
+	w.t.Helper()
+	got, err := New(w.cfg, w.conn, w.db, w.logger(), nil).Bronze().Rebuilding(w.ctx())
+	if err != nil || got != want {
+		w.t.Errorf("rebuild under way: %v, %v", got, err)
 	}
 }
 

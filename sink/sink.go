@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -92,13 +93,26 @@ type Sink struct {
 	lake    *lake.Lake
 	bronze  *bronze.Bronze
 	metrics *metrics
+	threads threads
 
 	startup, landed, warehouse progress
 	applied                    chan Applied
 	flushes                    chan chan error
+	// filled is closed once the warehouse holds what it has to take from the lake.
+	filled   chan struct{}
+	isFilled func()
 
 	// filling is held by whoever fills the warehouse from the lake.
 	filling sync.Mutex
+	replays replays
+
+	// mirroring is held by whoever mirrors the letters; mirrored is what meta.dead_letters agrees with.
+	mirroring   sync.Mutex
+	mirrored    stream.LettersState
+	lettersHeld atomic.Uint64
+
+	// erasing is held by an erasure.
+	erasing sync.Mutex
 
 	mu         sync.Mutex
 	state      string
@@ -112,6 +126,8 @@ type Sink struct {
 	// between is called around each durable step; a test that returns errStopped from it stops the sink there, as a
 	// crash would.
 	between func(step string) error
+	// newConverter makes what converts; a test's may fail.
+	newConverter func() converter
 }
 
 // New makes a sink on a connection and a warehouse that are open by the time Run is called. It does no I/O. A nil
@@ -121,13 +137,17 @@ func New(cfg Config, conn *stream.Conn, db *warehouse.DB, log zerolog.Logger, re
 	log = log.With().Str("part", "sink").Logger()
 	s := &Sink{
 		cfg: cfg, conn: conn, log: log,
-		lake:    lake.New(lake.Config{Dir: cfg.Dir, FS: cfg.LakeFS}, log),
-		bronze:  bronze.New(bronze.Config{KeepDeleted: cfg.KeepDeleted}, db, log),
-		applied: make(chan Applied, 1),
-		flushes: make(chan chan error),
-		state:   StateStopped,
-		between: func(string) error { return nil },
+		lake:         lake.New(lake.Config{Dir: cfg.Dir, FS: cfg.LakeFS}, log),
+		bronze:       bronze.New(bronze.Config{KeepDeleted: cfg.KeepDeleted}, db, log),
+		threads:      db,
+		applied:      make(chan Applied, 1),
+		flushes:      make(chan chan error),
+		state:        StateStopped,
+		between:      func(string) error { return nil },
+		newConverter: ownRules,
 	}
+	s.filled = make(chan struct{})
+	s.isFilled = sync.OnceFunc(func() { close(s.filled) })
 	s.metrics = newMetrics(reg, s)
 	return s
 }
@@ -197,6 +217,10 @@ func (s *Sink) setState(state string) {
 
 // Applied wakes whoever refreshes models: it holds the newest batch, and batches that nobody waited for become one.
 func (s *Sink) Applied() <-chan Applied { return s.applied }
+
+// Filled is closed once Run has taken from the lake what the warehouse lacks, if it lacks anything: before that, whoever
+// reads it sees a part and cannot tell.
+func (s *Sink) Filled() <-chan struct{} { return s.filled }
 
 func (s *Sink) announce(a Applied) {
 	for {

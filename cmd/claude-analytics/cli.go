@@ -41,7 +41,12 @@ type cli struct {
 	Query  queryCmd  `cmd:"" group:"Looking" help:"Read-only SQL."`
 	Report reportCmd `cmd:"" group:"Looking" help:"Tokens and cost by day, month, session, project, model, tool or five-hour block."`
 
+	Replay replayCmd `cmd:"" group:"Repair" help:"Apply a part of the stream, or of the lake, to the warehouse once more."`
+	Verify verifyCmd `cmd:"" group:"Looking" help:"Is everything there? Compare source, stream, lake, warehouse and marts."`
+
 	Deploy     deployCmd     `cmd:"" group:"Tools" help:"Create or update streams and consumers on the configured NATS."`
+	Dlq        dlqCmd        `cmd:"" group:"Tools" help:"Dead letters: what could not be published or converted. List, show, retry, drop."`
+	GC         gcCmd         `cmd:"" name:"gc" group:"Tools" help:"Retention, compaction; with --erase physical erasure of a session, a project, or what was deleted."`
 	Generate   generateCmd   `cmd:"" group:"Tools" help:"Write realistic, seeded transcripts, with the truth beside them."`
 	Version    versionCmd    `cmd:"" group:"Tools" help:"Print the version."`
 	Completion completionCmd `cmd:"" group:"Tools" help:"Print a completion script for bash, zsh or fish."`
@@ -120,6 +125,11 @@ func (e *env) startOnce(flags map[string]string) (config.Loaded, zerolog.Logger,
 
 func (e *env) println(args ...any)               { fmt.Fprintln(e.stdout, args...) }
 func (e *env) printf(format string, args ...any) { fmt.Fprintf(e.stdout, format, args...) }
+
+func isTerminalReader(r io.Reader) bool {
+	file, ok := r.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
 
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)

@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -19,10 +21,46 @@ import (
 
 // finding is one thing that doctor looked at.
 type finding struct {
-	Check  string `json:"check"`
-	OK     bool   `json:"ok"`
-	Detail string `json:"detail"`
-	Remedy string `json:"remedy,omitempty"`
+	// ID is stable: docs/operations.md lists them.
+	ID string `json:"id"`
+	// Check is the ID as people read it.
+	Check string `json:"check"`
+	// Severity is ok, warning (works, and should be seen to) or error (exit code 3); OK is false for an error alone.
+	Severity string `json:"severity"`
+	OK       bool   `json:"ok"`
+	Detail   string `json:"detail"`
+	Remedy   string `json:"remedy,omitempty"`
+}
+
+const (
+	severityOK      = "ok"
+	severityWarning = "warning"
+	severityError   = "error"
+)
+
+func good(id, detail string) finding { return finding{ID: id, OK: true, Detail: detail} }
+
+func warn(id, detail, remedy string) finding {
+	return finding{ID: id, OK: true, Severity: severityWarning, Detail: detail, Remedy: remedy}
+}
+
+func bad(id, detail, remedy string) finding { return finding{ID: id, Detail: detail, Remedy: remedy} }
+
+// complete fills in what follows from the rest.
+func (f finding) complete() finding {
+	if f.ID == "" {
+		f.ID = strings.ReplaceAll(f.Check, " ", "-")
+	}
+	if f.Check == "" {
+		f.Check = strings.ReplaceAll(f.ID, "-", " ")
+	}
+	switch {
+	case !f.OK:
+		f.Severity = severityError
+	case f.Severity == "":
+		f.Severity = severityOK
+	}
+	return f
 }
 
 // doctorCmd looks for misconfigurations.
@@ -51,10 +89,7 @@ func (c *doctorCmd) Run(ctx context.Context, e *env) error {
 		err = writeJSON(e.stdout, findings)
 	} else {
 		for _, f := range findings {
-			mark := "ok  "
-			if !f.OK {
-				mark = "BAD "
-			}
+			mark := map[string]string{severityOK: "ok  ", severityWarning: "WARN", severityError: "BAD "}[f.Severity]
 			e.printf("%s %-14s %s\n", mark, f.Check, f.Detail)
 			if f.Remedy != "" {
 				e.printf("     %-14s → %s\n", "", f.Remedy)
@@ -73,20 +108,34 @@ func (c *doctorCmd) Run(ctx context.Context, e *env) error {
 // examine makes every check that can be made from here.
 func (s *service) examine(ctx context.Context) []finding {
 	cfg := s.cfg
-	findings := []finding{checkFolder("data folder", cfg.DataDir), checkDisk(cfg.DataDir), checkOpenFiles(), checkWatches()}
+	_, running, _ := lockfile.Read(cfg.LockPath())
+	findings := []finding{checkVersions(), checkFolder("data folder", cfg.DataDir)}
+	findings = append(findings, checkDisks(cfg)...)
+	findings = append(findings, checkRenames(cfg)...)
+	findings = append(findings, checkLeftovers(cfg, running)...)
+	findings = append(findings, checkMemory(cfg, cgroupFiles), checkOpenFiles(), checkWatches(), checkTimeZone(cfg))
 	for _, dir := range cfg.TranscriptsDir {
 		findings = append(findings, checkTranscripts(cfg, dir))
 	}
 	if cfg.Prices != "" {
 		findings = append(findings, checkPrices(cfg.Prices))
 	}
-	findings = append(findings, checkMongo(ctx, cfg)...)
+	findings = append(findings, checkRedaction(cfg))
+	findings = append(findings, s.checkMongo(ctx)...)
 	findings = append(findings, checkHistory(cfg)...)
 	findings = append(findings, s.checkGaps(ctx)...)
-	for _, warning := range cfg.Warnings {
-		findings = append(findings, finding{Check: "settings", Detail: warning, Remedy: "correct the variable's name, or remove it"})
+	findings = append(findings, checkSettings(cfg)...)
+	findings = append(findings, checkEnvFile(".env")...)
+	findings = append(findings, s.checkNATS(ctx)...)
+	findings = append(findings, checkLakeFormat(cfg))
+	findings = append(findings, s.checkLakeFaults()...)
+	findings = append(findings, s.checkStorage(ctx))
+	findings = append(findings, s.checkLetters(ctx)...)
+	findings = append(findings, checkService(cfg), checkPort(cfg))
+	for i := range findings {
+		findings[i] = findings[i].complete()
 	}
-	return append(findings, checkNATS(ctx, cfg), checkService(cfg), checkPort(cfg))
+	return findings
 }
 
 func checkFolder(name, dir string) finding {
@@ -100,19 +149,6 @@ func checkFolder(name, dir string) finding {
 	}
 	_ = probe.Close()
 	_ = os.Remove(probe.Name())
-	return f
-}
-
-func checkDisk(dir string) finding {
-	var stat unix.Statfs_t
-	if err := unix.Statfs(dir, &stat); err != nil {
-		return finding{Check: "disk", OK: true, Detail: "free space is not known: " + err.Error()}
-	}
-	free := int64(stat.Bavail) * int64(stat.Bsize)
-	f := finding{Check: "disk", OK: free >= leastFreeDisk, Detail: fmt.Sprintf("%.1f GiB free", float64(free)/(1<<30))}
-	if !f.OK {
-		f.Remedy = "free some space, lower STREAM_MAX_BYTES or STREAM_MAX_AGE, or move DATA_DIR"
-	}
 	return f
 }
 
@@ -163,21 +199,6 @@ func checkTranscripts(cfg config.Loaded, dir string) finding {
 	return finding{Check: name, OK: true, Detail: fmt.Sprintf("%s, %d projects", dir, len(entries))}
 }
 
-func checkNATS(ctx context.Context, cfg config.Loaded) finding {
-	const name = "nats"
-	if cfg.NATSURL == "" {
-		return finding{Check: name, OK: true, Detail: "embedded, in " + cfg.StreamDir()}
-	}
-	differences, err := deployTo(ctx, cfg, disabledLogger, true)
-	if err != nil {
-		return finding{Check: name, Detail: err.Error(), Remedy: "start nats-server 2.15.2 or newer with JetStream (deploy/nats.conf), correct NATS_URL, or unset it"}
-	}
-	if len(differences) > 0 {
-		return finding{Check: name, Detail: fmt.Sprintf("%d stream settings differ: %s", len(differences), differences[0]), Remedy: "claude-analytics deploy"}
-	}
-	return finding{Check: name, OK: true, Detail: "reachable, streams as they should be"}
-}
-
 func checkService(cfg config.Loaded) finding {
 	info, held, err := lockfile.Read(cfg.LockPath())
 	switch {
@@ -195,7 +216,13 @@ func checkPort(cfg config.Loaded) finding {
 	}
 	listener, err := net.Listen("tcp", cfg.HTTPAddr)
 	if err != nil {
-		return finding{Check: "http port", Detail: err.Error(), Remedy: "stop what has the port, or set HTTP_ADDR (port 0: any)"}
+		detail := err.Error()
+		if _, text, serr := net.SplitHostPort(cfg.HTTPAddr); serr == nil {
+			if port, perr := strconv.Atoi(text); perr == nil && port > 0 && holderOf(port) != "" {
+				detail += ": " + holderOf(port) + " has it"
+			}
+		}
+		return finding{Check: "http port", Detail: detail, Remedy: "stop what has the port, or set HTTP_ADDR (port 0: any)"}
 	}
 	_ = listener.Close()
 	return finding{Check: "http port", OK: true, Detail: cfg.HTTPAddr + " is free"}

@@ -15,20 +15,68 @@ import (
 const shortWindow = 72 * time.Hour
 
 // checkMongo looks whether each collection can be followed. A MongoDB that nobody named is not looked for.
-func checkMongo(ctx context.Context, cfg config.Loaded) []finding {
+func (s *service) checkMongo(ctx context.Context) []finding {
+	cfg := s.cfg
 	if !cfg.Set("MONGO_URI") {
 		return nil
 	}
+	published := s.publishedUpTo(ctx)
 	var findings []finding
-	for _, name := range cfg.MongoCollection {
-		findings = append(findings, checkCollection(ctx, mongodb.Config{
-			Lane: "doctor", URI: cfg.MongoURI, Database: cfg.MongoDB, Collection: name, MaxMessage: 1,
-		}))
+	for i, name := range cfg.MongoCollection {
+		config := mongodb.Config{Lane: "doctor", URI: cfg.MongoURI, Database: cfg.MongoDB, Collection: name, MaxMessage: 1}
+		f, probe := checkCollection(ctx, config)
+		findings = append(findings, f)
+		if probe.Server == "" || !f.OK {
+			continue
+		}
+		if i == 0 && probe.Round > 0 {
+			findings = append(findings, skewFinding("MongoDB", probe.Skew, probe.Round))
+		}
+		if at, known := published[config.Namespace()]; known {
+			findings = append(findings, checkWindow(config.Namespace(), time.Since(at), probe.Window))
+		}
 	}
 	return findings
 }
 
-func checkCollection(ctx context.Context, cfg mongodb.Config) finding {
+// publishedUpTo asks the running service up to which moment each collection's changes have been published.
+func (s *service) publishedUpTo(ctx context.Context) map[string]time.Time {
+	var report statusReport
+	if s.ready.Load() {
+		report, _ = s.status(ctx)
+	} else if service, err := live(ctx, s.cfg); err == nil {
+		defer service.Close()
+		report, _ = ask[statusReport](ctx, service, "status", struct{}{})
+	}
+	at := map[string]time.Time{}
+	for _, source := range report.Sources {
+		if c := source.Collection; c != nil && !c.Published.IsZero() {
+			at[c.Namespace] = c.Published
+		}
+	}
+	return at
+}
+
+// checkWindow compares how far a collection's lane is behind with how far back the server's history reaches.
+func checkWindow(namespace string, lag, window time.Duration) finding {
+	const id = "oplog-window"
+	lag = max(lag, 0).Round(time.Second)
+	if window <= 0 {
+		return good(id, fmt.Sprintf("%s is published up to %s ago; how far back the server's history reaches may not be seen", namespace, lag))
+	}
+	seen := fmt.Sprintf("%s is published up to %s ago, the server's history reaches back %s", namespace, lag, window)
+	const remedy = "let the source run, see what holds it up (claude-analytics status), and enlarge the oplog: " +
+		"db.adminCommand({replSetResizeOplog: 1, size: MEGABYTES, minRetentionHours: 72})"
+	switch {
+	case lag > window/4*3:
+		return bad(id, seen, remedy)
+	case lag > window/4:
+		return warn(id, seen, remedy)
+	}
+	return good(id, seen)
+}
+
+func checkCollection(ctx context.Context, cfg mongodb.Config) (finding, mongodb.Probe) {
 	const name = "mongodb"
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -40,9 +88,9 @@ func checkCollection(ctx context.Context, cfg mongodb.Config) finding {
 		if setup.Err != nil {
 			problem += ": " + setup.Err.Error()
 		}
-		return finding{Check: name, Detail: problem, Remedy: setup.Remedy}
+		return finding{Check: name, Detail: problem, Remedy: setup.Remedy}, probe
 	case err != nil:
-		return finding{Check: name, Detail: cfg.Namespace() + ": " + err.Error(), Remedy: "see that MONGO_URI names the servers as this machine reaches them, and that they run; the service tries again by itself"}
+		return finding{Check: name, Detail: cfg.Namespace() + ": " + err.Error(), Remedy: "see that MONGO_URI names the servers as this machine reaches them, and that they run; the service tries again by itself"}, probe
 	}
 	detail := fmt.Sprintf("%s can be followed: MongoDB %s, replica set %q, about %s documents", cfg.Namespace(), probe.Server, probe.Set, count(probe.Documents))
 	if probe.Window > 0 {
@@ -51,7 +99,7 @@ func checkCollection(ctx context.Context, cfg mongodb.Config) finding {
 			detail += " so far: a source that stops for longer than the server keeps it has to read everything again"
 		}
 	}
-	return finding{Check: name, OK: true, Detail: detail}
+	return finding{Check: name, OK: true, Detail: detail}, probe
 }
 
 // gapsSQL are the gaps of the sources, newest first. A snapshot that ended later has closed one: its fence is the
@@ -67,7 +115,7 @@ const gapsSQL = `WITH gaps AS (
 
 // checkGaps tells of the parts of the sources' history that are missing. One that was read again is no fault any more.
 func (s *service) checkGaps(ctx context.Context) []finding {
-	request := queryRequest{SQL: gapsSQL, Limit: 5, Timeout: "10s"}
+	request := queryRequest{SQL: gapsSQL, Limit: 5, Timeout: "10s", Raw: true}
 	ask := func() (queryAnswer, error) { return queryAnywhere(ctx, s.cfg, disabledLogger, request) }
 	if s.db != nil {
 		ask = func() (queryAnswer, error) { return runQuery(ctx, s.db, request) }

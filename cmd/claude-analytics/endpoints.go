@@ -15,8 +15,11 @@ func (s *service) serveEndpoints(ctx context.Context) (stop func(), err error) {
 	}
 	stop, err = s.conn.Serve(ctx, []stream.Endpoint{
 		endpoint("status", func(ctx context.Context, _ struct{}) (statusReport, error) { return s.status(ctx) }),
-		endpoint("query", func(ctx context.Context, r queryRequest) (queryAnswer, error) { return runQuery(ctx, s.db, r) }),
-		endpoint("transform", func(ctx context.Context, r transformRequest) (any, error) { return s.modeler.Refresh(ctx, r.options()) }),
+		endpoint("query", func(ctx context.Context, r queryRequest) (queryAnswer, error) { return s.query(ctx, r) }),
+		endpoint("transform", s.transform),
+		endpoint("replay", s.replay),
+		endpoint("dlq", (&letterBox{conn: s.conn, sink: s.sink, cfg: s.cfg}).do),
+		endpoint("gc", s.answerGC),
 		endpoint("doctor", func(ctx context.Context, _ struct{}) ([]finding, error) { return s.examine(ctx), nil }),
 	})
 	if err != nil {

@@ -19,6 +19,7 @@ var errNoService = errors.New("no service is running")
 type client struct {
 	*stream.Client
 	info lockfile.Info
+	lock string // path of the lock that the service holds; empty: it runs elsewhere
 }
 
 // live finds the service that runs on DATA_DIR, or behind NATS_URL, and connects to it.
@@ -47,7 +48,7 @@ func live(ctx context.Context, cfg config.Loaded) (*client, error) {
 		return nil, fmt.Errorf("reach the service (pid %d) at %s: %w", info.PID, url, err)
 	}
 	if held {
-		return &client{Client: connection, info: info}, nil
+		return &client{Client: connection, info: info, lock: cfg.LockPath()}, nil
 	}
 	// A bus without a service behind it is no service.
 	asking, cancel := context.WithTimeout(ctx, dialWait)
@@ -89,12 +90,40 @@ func ask[Answer any](ctx context.Context, c *client, endpoint string, request an
 	if err != nil {
 		return answer, fmt.Errorf("encode request: %w", err)
 	}
-	reply, err := c.Request(ctx, endpoint, body)
+	asking, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	if c.lock != "" {
+		go c.watch(asking, stop)
+	}
+	reply, err := c.Request(asking, endpoint, body)
 	if err != nil {
+		if cause := context.Cause(asking); errors.Is(cause, errServiceEnded) {
+			err = cause
+		}
 		return answer, fmt.Errorf("ask the service for %s: %w", endpoint, err)
 	}
 	if err := json.Unmarshal(reply, &answer); err != nil {
 		return answer, fmt.Errorf("read the service's answer to %s: %w", endpoint, err)
 	}
 	return answer, nil
+}
+
+// errServiceEnded says why no answer will come.
+var errServiceEnded = errors.New("the service ended before it answered; what it had done stays done: ask again once it runs")
+
+// watch ends a request whose service is gone: on a bus of its own nobody else would say so.
+func (c *client) watch(ctx context.Context, stop context.CancelCauseFunc) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if info, held, err := lockfile.Read(c.lock); err == nil && (!held || info.PID != 0 && info.PID != c.info.PID) {
+			stop(errServiceEnded)
+			return
+		}
+	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -76,6 +77,9 @@ func (c *loadCmd) load(ctx context.Context, e *env, cfg config.Loaded, log zerol
 	show := func(p sink.RebuildProgress) { progress.set(p.Rows, p.Total) }
 	if c.FullRefresh {
 		if err := s.sink.Rebuild(ctx, show); err != nil {
+			if ctx.Err() != nil {
+				fmt.Fprintln(e.stderr, "the rebuild was interrupted: `claude-analytics load` goes on with it")
+			}
 			return answer, err
 		}
 	}

@@ -43,6 +43,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		kong.Description("Near-real-time analytics over Claude Code conversations.\n\n"+
 			"Start with `claude-analytics up`: it follows ~/.claude/projects with everything embedded."),
 		kong.UsageOnError(),
+		kong.WithHyphenPrefixedParameters(true), // ids of projects begin with one
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exit = code }),

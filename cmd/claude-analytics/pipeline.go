@@ -9,7 +9,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"claude-analytics/internal/config"
-	"claude-analytics/modeler"
 	"claude-analytics/proto"
 )
 
@@ -91,11 +90,14 @@ func (c *pipelineCmd) load(ctx context.Context, e *env, cfg config.Loaded, log z
 
 func (c *pipelineCmd) transform(ctx context.Context, cfg config.Loaded, log zerolog.Logger) (string, error) {
 	result, err := transform(ctx, cfg, log, transformRequest{Select: c.Models, Full: c.FullRefresh}, 0)
-	return describe(result), err
+	if err != nil {
+		return "", err
+	}
+	return describe(result), result.verdict()
 }
 
-func describe(result modeler.Result) string {
-	return fmt.Sprintf("%s refresh, %s changed sessions, %d models", result.Kind, count(result.ChangedSessions), len(result.Models))
+func describe(result transformAnswer) string {
+	return fmt.Sprintf("%s refresh, %s changed sessions, %d models, %d tests passed", result.Kind, count(result.ChangedSessions), len(result.Models), result.Tests.Passed)
 }
 
 // announce publishes the event pipeline.run if a service is there to carry it.

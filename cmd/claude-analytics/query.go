@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/rs/zerolog"
 
 	"claude-analytics/internal/config"
@@ -23,16 +24,21 @@ type queryCmd struct {
 	File    string        `short:"f" help:"Read the SQL from a file." placeholder:"FILE"`
 	JSON    bool          `help:"An array of objects." xor:"format"`
 	CSV     bool          `name:"csv" help:"Comma-separated, with a head." xor:"format"`
-	Raw     bool          `help:"Query the live database itself (in this release all queries do)."`
+	Raw     bool          `help:"Query the live database itself, bronze and silver included, instead of the published copy."`
+	Parquet string        `help:"Write a Parquet file." placeholder:"FILE" xor:"format"`
 	Limit   int           `help:"Rows at most." default:"10000"`
 	Timeout time.Duration `help:"Time at most." default:"30s"`
 }
 
 // Help gives examples.
 func (queryCmd) Help() string {
-	return "One read-only statement; no file access, no settings. Schemas: raw, staging, intermediate, marts, meta.\n\n" +
+	return "One read-only statement; no file access, no settings. While a service runs it is answered by the published copy of\n" +
+		"the gold layer (schemas marts and meta), a few seconds behind; --raw asks the live database with all its schemas (raw,\n" +
+		"staging, intermediate, marts, meta). Without a service the file itself is opened.\n\n" +
 		"  claude-analytics query \"SELECT * FROM marts.agg_daily_summary ORDER BY date_key DESC LIMIT 7\"\n" +
-		"  claude-analytics query --csv -f report.sql > report.csv"
+		"  claude-analytics query --raw \"SELECT type, count(*) FROM raw.conversations GROUP BY ALL\"\n" +
+		"  claude-analytics query --csv -f report.sql > report.csv\n" +
+		"  claude-analytics query --limit 1000000 --parquet calls.parquet \"FROM marts.fct_tool_calls\""
 }
 
 // queryRequest is the body of a request to claude-analytics.query.
@@ -40,13 +46,19 @@ type queryRequest struct {
 	SQL     string `json:"sql"`
 	Limit   int    `json:"limit"`
 	Timeout string `json:"timeout"`
+	Raw     bool   `json:"raw,omitempty"`   // the live database, not the published copy
+	Arrow   bool   `json:"arrow,omitempty"` // answer as an Arrow stream instead of rows
 }
 
 // queryAnswer is its answer; Truncated says that there were more rows than the limit.
 type queryAnswer struct {
 	Columns   []warehouse.Column  `json:"columns"`
 	Rows      [][]json.RawMessage `json:"rows"`
+	Arrow     []byte              `json:"arrow,omitempty"` // an Arrow stream, if that was asked for; then there are no rows
 	Truncated bool                `json:"truncated"`
+	// Source is what answered: "published copy", "live database" or "file"; AsOf how fresh the copy is.
+	Source string             `json:"source"`
+	AsOf   *warehouse.Version `json:"as_of,omitempty"`
 }
 
 // Run asks the service, or opens the warehouse.
@@ -59,7 +71,7 @@ func (c *queryCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	request := queryRequest{SQL: sql, Limit: c.Limit, Timeout: c.Timeout.String()}
+	request := queryRequest{SQL: sql, Limit: c.Limit, Timeout: c.Timeout.String(), Raw: c.Raw, Arrow: c.Parquet != ""}
 	answer, err := queryAnywhere(ctx, cfg, log, request)
 	if err != nil {
 		return err
@@ -92,7 +104,31 @@ func queryAnywhere(ctx context.Context, cfg config.Loaded, log zerolog.Logger, r
 		return answer, err
 	}
 	answer, err = runQuery(ctx, db, request)
+	answer.Source = "file"
 	return answer, errors.Join(err, db.Close())
+}
+
+// query answers on the published copy, or on the live database if the request says so.
+func (s *service) query(ctx context.Context, request queryRequest) (queryAnswer, error) {
+	if request.Raw {
+		answer, err := runQuery(ctx, s.db, request)
+		answer.Source = "live database"
+		return answer, err
+	}
+	published := s.copies.Copy()
+	var version warehouse.Version
+	answer, err := limited(request, asked{
+		rows: func(limits warehouse.Limits) (result *warehouse.Result, err error) {
+			result, version, err = published.Query(ctx, request.SQL, limits)
+			return result, err
+		},
+		arrow: func(limits warehouse.Limits, use func(array.RecordReader) error) (truncated bool, err error) {
+			truncated, version, err = published.QueryArrow(ctx, request.SQL, limits, use)
+			return truncated, err
+		},
+	})
+	answer.Source, answer.AsOf = "published copy", &version
+	return answer, err
 }
 
 func (c *queryCmd) statement(stdin io.Reader) (string, error) {
@@ -115,8 +151,24 @@ func (c *queryCmd) statement(stdin io.Reader) (string, error) {
 	return string(text), nil
 }
 
-// runQuery is what live and offline share.
+// runQuery asks a database.
 func runQuery(ctx context.Context, db *warehouse.DB, request queryRequest) (queryAnswer, error) {
+	return limited(request, asked{
+		rows: func(limits warehouse.Limits) (*warehouse.Result, error) { return db.Query(ctx, request.SQL, limits) },
+		arrow: func(limits warehouse.Limits, use func(array.RecordReader) error) (bool, error) {
+			return db.QueryArrow(ctx, request.SQL, limits, use)
+		},
+	})
+}
+
+// asked are the two ways to ask a database.
+type asked struct {
+	rows  func(warehouse.Limits) (*warehouse.Result, error)
+	arrow func(warehouse.Limits, func(array.RecordReader) error) (truncated bool, err error)
+}
+
+// limited runs a query within what the request asks for, as far as that is allowed.
+func limited(request queryRequest, database asked) (queryAnswer, error) {
 	timeout, err := time.ParseDuration(request.Timeout)
 	if err != nil || timeout <= 0 || timeout > 10*time.Minute {
 		timeout = 30 * time.Second
@@ -125,7 +177,11 @@ func runQuery(ctx context.Context, db *warehouse.DB, request queryRequest) (quer
 	if limit <= 0 || limit > 1_000_000 {
 		limit = 10_000
 	}
-	result, err := db.Query(ctx, request.SQL, warehouse.Limits{Rows: limit, Timeout: timeout})
+	limits := warehouse.Limits{Rows: limit, Timeout: timeout}
+	if request.Arrow {
+		return arrowAnswer(database, limits)
+	}
+	result, err := database.rows(limits)
 	if err != nil {
 		return queryAnswer{}, err
 	}
@@ -146,6 +202,8 @@ func (c *queryCmd) print(e *env, answer queryAnswer) error {
 		defer fmt.Fprintf(e.stderr, "only the first %s rows; --limit gives more\n", count(len(answer.Rows)))
 	}
 	switch {
+	case c.Parquet != "":
+		return c.writeParquet(e, answer)
 	case c.JSON:
 		return printObjects(e.stdout, answer)
 	case c.CSV:

@@ -98,7 +98,9 @@ func (c *reportCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	answer, err := queryAnywhere(ctx, cfg, log, queryRequest{SQL: reportSQL(c.Kind, filter), Limit: 1_000_000, Timeout: time.Minute.String()})
+	answer, err := queryAnywhere(ctx, cfg, log, queryRequest{
+		SQL: reportSQL(c.Kind, filter), Limit: 1_000_000, Timeout: time.Minute.String(), Raw: true, // the published copy is seconds behind
+	})
 	if err != nil {
 		if strings.Contains(err.Error(), "does not exist") {
 			return fmt.Errorf("the models are not built yet: run `claude-analytics transform` (%w)", err)

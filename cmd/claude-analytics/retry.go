@@ -24,7 +24,7 @@ var (
 )
 
 // do runs step until it succeeds, the retries are used up, or ctx ends. What trying again does not mend is not tried
-// again: a fault of usage, of the sources' setup, a history that is lost.
+// again: a check that found something, a fault of usage, of the sources' setup, a history that is lost.
 func (p retryPolicy) do(ctx context.Context, log zerolog.Logger, name string, step func(context.Context) error) error {
 	wait := p.wait
 	for attempt := 0; ; attempt++ {
@@ -46,5 +46,5 @@ func isFinal(err error) bool {
 	var usage usageError
 	var setup *mongodb.SetupError
 	var lost *mongodb.HistoryLostError
-	return errors.As(err, &usage) || errors.As(err, &setup) || errors.As(err, &lost)
+	return errors.Is(err, errCheckFailed) || errors.As(err, &usage) || errors.As(err, &setup) || errors.As(err, &lost)
 }

@@ -18,6 +18,7 @@ import (
 	"claude-analytics/ingest"
 	"claude-analytics/internal/config"
 	"claude-analytics/internal/lockfile"
+	"claude-analytics/internal/redact"
 	"claude-analytics/internal/stream"
 	"claude-analytics/internal/warehouse"
 	"claude-analytics/modeler"
@@ -48,9 +49,12 @@ type service struct {
 	http    *dashboard.Server
 	conn    *stream.Conn
 	lanes   lanes
+	rules   *redact.Rules // nil: secrets are not replaced
 	db      *warehouse.DB
 	sink    *sink.Sink
 	modeler *modeler.Modeler
+	copies  *warehouse.Publisher
+	gc      collecting
 }
 
 // serviceOptions are what a command adds to the settings.
@@ -77,9 +81,17 @@ func newService(cfg config.Loaded, roles roles, log zerolog.Logger) *service {
 
 // open starts what the parts stand on, in data-path order. On an error the caller still calls close.
 func (s *service) open(ctx context.Context, opt serviceOptions) error {
-	info := lockfile.Info{PID: os.Getpid(), Command: s.roles.command, Started: s.started}
 	var err error
-	if s.lock, err = lockfile.Acquire(s.cfg.LockPath(), info); err != nil {
+	if s.roles.ingest {
+		if s.rules, err = loadRules(s.cfg); err != nil {
+			return err
+		}
+		if s.rules == nil {
+			s.log.Warn().Msg("REDACT=off: secrets are published as they are read")
+		}
+	}
+	info, err := s.takeLock()
+	if err != nil {
 		return err
 	}
 	if s.roles.http {
@@ -113,12 +125,22 @@ func (s *service) open(ctx context.Context, opt serviceOptions) error {
 	return nil
 }
 
+// takeLock makes the DATA_DIR this process's own.
+func (s *service) takeLock() (info lockfile.Info, err error) {
+	info = lockfile.Info{PID: os.Getpid(), Command: s.roles.command, Started: s.started}
+	s.lock, err = lockfile.Acquire(s.cfg.LockPath(), info)
+	return info, err
+}
+
 func (s *service) openIngest(opt serviceOptions) error {
 	configs, err := opt.sources.lanes(s.cfg, opt)
 	if err != nil {
 		return err
 	}
 	for _, cfg := range configs {
+		if s.rules != nil {
+			cfg.Redact = s.rules
+		}
 		s.lanes = append(s.lanes, ingest.New(cfg, s.conn, s.log, s.registry))
 	}
 	return nil
@@ -127,6 +149,7 @@ func (s *service) openIngest(opt serviceOptions) error {
 func (s *service) openWarehouse(ctx context.Context) error {
 	s.db = warehouse.New(warehouse.Config{
 		Path: s.cfg.WarehousePath(), Threads: s.cfg.DuckDBThreads, MemoryLimit: s.cfg.DuckDBMemoryLimit, Indexes: s.cfg.RawIndexes,
+		Copies: s.cfg.CopiesDir(),
 	}, s.log)
 	if err := s.db.Open(ctx); err != nil {
 		return err
@@ -139,12 +162,12 @@ func (s *service) openWarehouse(ctx context.Context) error {
 		Debounce: s.cfg.RefreshDebounce, MaxWait: s.cfg.RefreshMaxWait, Interval: s.cfg.RefreshInterval,
 		FullRefreshCron: s.cfg.FullRefreshCron, ReportTZ: s.cfg.ReportTZ, Prices: s.cfg.Prices, Behind: s.behind, OnRefresh: s.announceRefresh,
 	}, s.db, s.log, s.registry)
-	return nil
+	return s.openCopies()
 }
 
 // behind tells the modeler that much is still to come, so that refreshes had better wait.
 func (s *service) behind() bool {
-	if s.sink.Status().Warehouse.Lag > int64(s.cfg.BatchSize) {
+	if status := s.sink.Status(); status.State == sink.StateRebuilding || status.Warehouse.Lag > int64(s.cfg.BatchSize) {
 		return true
 	}
 	for _, lane := range s.lanes {
@@ -158,6 +181,7 @@ func (s *service) behind() bool {
 
 // announceRefresh tells whoever listens that the marts are new.
 func (s *service) announceRefresh(result modeler.Result) {
+	s.copies.Changed()
 	if err := s.conn.Emit(context.Background(), proto.EventModelsRefreshed, result); err != nil {
 		s.log.Debug().Err(err).Msg("nobody was told of the refresh")
 	}
@@ -186,7 +210,18 @@ func (s *service) run(ctx context.Context, stopWhen func(context.Context) error)
 	if s.modeler != nil && s.roles.modeler {
 		applied := make(chan struct{}, 1)
 		g.Go(func() error { return wake(ctx, s.sink.Applied(), applied) })
-		g.Go(func() error { return s.modeler.Run(ctx, applied) })
+		g.Go(func() error {
+			// Marts of a half-filled warehouse would look like whole ones.
+			if s.roles.sink {
+				select {
+				case <-s.sink.Filled():
+				case <-ctx.Done():
+					return nil
+				}
+			}
+			return s.modeler.Run(ctx, applied)
+		})
+		g.Go(func() error { return s.copies.Run(ctx) })
 	}
 	if stopWhen != nil {
 		g.Go(func() error {
@@ -232,29 +267,6 @@ func wake(ctx context.Context, from <-chan sink.Applied, to chan<- struct{}) err
 // errDone is the cause with which a service ends that has done what it was started for.
 var errDone = errors.New("done")
 
-// sweep enforces the stream's retention, hourly, below what the lake holds durably.
-func (s *service) sweep(ctx context.Context) error {
-	ticker := time.NewTicker(time.Hour)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-		below := s.sink.DurableBelow()
-		purged, err := s.conn.Sweep(ctx, stream.SweepConfig{
-			MaxAge: time.Duration(s.cfg.StreamMaxAge), MaxBytes: uint64(s.cfg.StreamMaxBytes), DurableBelow: below,
-		})
-		switch {
-		case err != nil && ctx.Err() == nil:
-			s.log.Warn().Err(err).Msg("the stream's retention could not be enforced; trying again in an hour")
-		case purged > 0:
-			s.log.Info().Uint64("messages", purged).Msg("retention")
-		}
-	}
-}
-
 // close gives everything back, in reverse order. It may be called whatever open got to.
 func (s *service) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownTimeout)
@@ -265,6 +277,9 @@ func (s *service) close() error {
 	}
 	if s.conn != nil {
 		faults = append(faults, s.conn.Close(ctx))
+	}
+	if s.copies != nil {
+		s.closeCopies(ctx)
 	}
 	if s.db != nil {
 		faults = append(faults, s.db.Close())

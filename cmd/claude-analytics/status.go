@@ -29,10 +29,12 @@ type statusReport struct {
 	HTTPURL string          `json:"http_url,omitempty"`
 	DataDir string          `json:"data_dir"`
 	Sources []ingest.Status `json:"sources,omitempty"`
-	Stream  *stream.State   `json:"stream,omitempty"`
-	Sink    *sink.Status    `json:"sink,omitempty"`
-	Models  *modeler.Status `json:"models,omitempty"`
-	Faults  []string        `json:"faults,omitempty"`
+	// Redaction is how secrets are dealt with; nil where nothing is read.
+	Redaction *redactionStatus `json:"redaction,omitempty"`
+	Stream    *stream.State    `json:"stream,omitempty"`
+	Sink      *sink.Status     `json:"sink,omitempty"`
+	Models    *modeler.Status  `json:"models,omitempty"`
+	Faults    []string         `json:"faults,omitempty"`
 }
 
 // status asks every part. A part that cannot answer is a fault in the report, not an error.
@@ -50,7 +52,7 @@ func (s *service) status(ctx context.Context) (statusReport, error) {
 		} else {
 			report.Stream = &state
 		}
-		report.Sources = s.lanes.status()
+		report.Sources, report.Redaction = s.lanes.status(), s.redaction()
 		if s.sink != nil {
 			status := s.sink.Status()
 			report.Sink = &status
@@ -190,6 +192,9 @@ func printStatus(e *env, r statusReport) {
 	for _, s := range r.Sources {
 		line("source", "%s", sourceLine(s))
 	}
+	if r.Redaction != nil {
+		line("redaction", "%s", r.Redaction)
+	}
 	if s := r.Stream; s != nil {
 		line("stream", "%s messages, %s bytes, sequence %s to %s, %s dead letters", count(s.Msgs), count(s.Bytes),
 			count(s.FirstSeq), count(s.LastSeq), count(s.DeadLetters))
@@ -214,6 +219,9 @@ func printStatus(e *env, r statusReport) {
 		}
 		if m.LastError != "" {
 			line("models", "the last refresh failed (%d in a row): %s", m.Failures, m.LastError)
+		}
+		for _, text := range testLines(m.Tests) {
+			line("tests", "%s", text)
 		}
 		if !m.Newest.IsZero() {
 			line("freshness", "newest document in the marts was published %s", ago(m.Newest))

@@ -38,20 +38,21 @@ func (c *transformCmd) Run(ctx context.Context, e *env) error {
 		return err
 	}
 	if c.JSON {
-		return writeJSON(e.stdout, result)
+		return errors.Join(writeJSON(e.stdout, result), result.verdict())
 	}
-	printResult(e, result)
-	return nil
+	printResult(e, result.Result)
+	printTests(e, result.Tests)
+	return result.verdict()
 }
 
-func transform(ctx context.Context, cfg config.Loaded, log zerolog.Logger, request transformRequest, threads int) (result modeler.Result, err error) {
+func transform(ctx context.Context, cfg config.Loaded, log zerolog.Logger, request transformRequest, threads int) (result transformAnswer, err error) {
 	service, err := live(ctx, cfg)
 	switch {
 	case err == nil:
 		defer service.Close()
-		return ask[modeler.Result](ctx, service, "transform", request)
+		return ask[transformAnswer](ctx, service, "transform", request)
 	case !errors.Is(err, errNoService):
-		return modeler.Result{}, err
+		return transformAnswer{}, err
 	}
 	if threads > 0 {
 		cfg.DuckDBThreads = threads
@@ -61,7 +62,22 @@ func transform(ctx context.Context, cfg config.Loaded, log zerolog.Logger, reque
 	if err = s.open(ctx, serviceOptions{}); err != nil {
 		return result, err
 	}
-	return s.modeler.Refresh(ctx, request.options())
+	return s.transform(ctx, request)
+}
+
+// errPartial says that marts would be made of a part of what there is.
+var errPartial = errors.New("the warehouse is only partly filled from the lake: `claude-analytics load`, or the start of the service, finishes that; then run this again")
+
+// refresh refreshes the models, unless the warehouse is being rebuilt.
+func (s *service) refresh(ctx context.Context, opt modeler.Options) (modeler.Result, error) {
+	partial, err := s.sink.Bronze().Rebuilding(ctx)
+	if err != nil {
+		return modeler.Result{}, err
+	}
+	if partial {
+		return modeler.Result{}, errPartial
+	}
+	return s.modeler.Refresh(ctx, opt)
 }
 
 func (r transformRequest) options() modeler.Options {
@@ -74,5 +90,10 @@ func printResult(e *env, result modeler.Result) {
 		t.add(model.Name, count(model.Rows), seconds(model.Seconds))
 	}
 	t.write(e.stdout)
+	for _, rule := range result.Rules {
+		if rule.From > 0 {
+			e.printf("rule %s: version %d became %d, what follows it was rebuilt\n", rule.Rule, rule.From, rule.To)
+		}
+	}
 	e.printf("%s refresh of %s changed sessions in %s s\n", result.Kind, count(result.ChangedSessions), seconds(result.Seconds))
 }

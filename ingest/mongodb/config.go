@@ -35,6 +35,8 @@ type Config struct {
 	PositionEvery time.Duration
 	// Turn is how long a snapshot goes on before the changes have their turn; 0: 10 s.
 	Turn time.Duration
+	// Redact replaces secrets in what was read; nil: nothing is replaced.
+	Redact Redactor
 	// Counters outlive the tailer; nil: nobody wants to know.
 	Counters *Counters
 }

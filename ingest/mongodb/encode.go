@@ -36,6 +36,7 @@ type encoder struct {
 	maxMessage      int64
 	counters        *Counters
 	accept          func(*proto.Change) bool
+	redact          Redactor // nil: none
 }
 
 // errUnknownOperation is an event of a kind that this release does not know.
@@ -86,6 +87,10 @@ func (c *encoder) entry(it *item, now time.Time) entry {
 	}
 	if it.again && !c.accept(change) {
 		return out
+	}
+	if c.redact != nil && it.mark == nil {
+		change.Document, change.Findings = c.redact.Document(change.Document)
+		change.RedactionVersion = c.redact.Version()
 	}
 	c.count(change)
 	size := protobuf.Size(change)
@@ -189,12 +194,18 @@ func (c *encoder) count(change *proto.Change) {
 	}
 }
 
-// letter sets something aside. Its payload is a copy.
+// letter sets something aside. Its payload is a copy, with its secrets replaced.
 func (c *encoder) letter(raw bson.Raw, change *proto.Change, reason, detail string, now time.Time) *proto.DeadLetter {
-	payload := raw[:min(len(raw), proto.MaxDeadLetterPayload)]
+	shown := raw
+	if c.redact != nil {
+		shown, _ = c.redact.Document(raw)
+		text, _ := c.redact.Text([]byte(detail))
+		detail = string(text)
+	}
+	payload := shown[:min(len(shown), proto.MaxDeadLetterPayload)]
 	letter := &proto.DeadLetter{
 		Lane: c.lane, Part: proto.PartIngest, Reason: reason, Detail: detail, Namespace: c.namespace, ID: change.GetId(),
-		Offset: -1, Size: int64(len(raw)), Payload: append([]byte(nil), payload...), Truncated: len(payload) < len(raw), At: now,
+		Offset: -1, Size: int64(len(raw)), Payload: append([]byte(nil), payload...), Truncated: len(payload) < len(shown), At: now,
 	}
 	if letter.ID == "" {
 		// What has no key of its own is told apart by its place in the change stream.

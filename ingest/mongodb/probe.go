@@ -19,6 +19,8 @@ type Probe struct {
 	Documents int64
 	// Window is how far back the server's history reaches; 0 if the user may not see that.
 	Window time.Duration
+	// Skew is how far the server's clock is ahead of ours, give or take Round, the time that the question took.
+	Skew, Round time.Duration
 }
 
 // Examine looks whether a collection can be followed from a position on (nil: from now), and changes nothing. It returns
@@ -65,6 +67,7 @@ func (t *Tailer) probe(ctx context.Context) (Probe, error) {
 	if err != nil {
 		return probe, fmt.Errorf("count the documents: %w", err)
 	}
+	probe.Skew, probe.Round = t.skew(ctx)
 	// The oplog is seldom allowed to be read: then its window stays unknown.
 	var oldest struct {
 		Time bson.Timestamp `bson:"ts"`
@@ -73,4 +76,17 @@ func (t *Tailer) probe(ctx context.Context) (Probe, error) {
 		probe.Window = time.Since(time.Unix(int64(oldest.Time.T), 0)).Round(time.Second)
 	}
 	return probe, nil
+}
+
+// skew compares the clocks; a server that does not tell its time is taken to be right.
+func (t *Tailer) skew(ctx context.Context) (skew, round time.Duration) {
+	var who struct {
+		LocalTime time.Time `bson:"localTime"`
+	}
+	asked := time.Now()
+	if t.client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Decode(&who) != nil || who.LocalTime.IsZero() {
+		return 0, 0
+	}
+	round = time.Since(asked)
+	return who.LocalTime.Sub(asked.Add(round / 2)), round
 }

@@ -83,7 +83,7 @@ func New(cfg Config, position *proto.CollectionPosition, token []byte, lost stri
 		cfg: cfg, log: log.With().Str("namespace", cfg.Namespace()).Logger(), place: at,
 		items: make(chan []item, 1), pieces: make(chan *Piece, 16), room: semaphore.NewWeighted(window),
 		began: make(chan uint64, 1), canSplit: true, patience: replyTimeout, reread: cfg.Reread == nil,
-		encode: encoder{lane: cfg.Lane, namespace: cfg.Namespace(), maxMessage: cfg.MaxMessage, counters: cfg.Counters, accept: cfg.Reread},
+		encode: encoder{lane: cfg.Lane, namespace: cfg.Namespace(), maxMessage: cfg.MaxMessage, counters: cfg.Counters, accept: cfg.Reread, redact: cfg.Redact},
 	}
 	t.stats.set(func(s *Stats) { s.Namespace, s.Phase = cfg.Namespace(), PhaseConnecting })
 	switch {

@@ -1,12 +1,14 @@
 package transcript
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"path"
 	"strings"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	protobuf "google.golang.org/protobuf/proto"
 
 	"claude-analytics/internal/document"
@@ -49,6 +51,7 @@ func projectOf(folder Folder, file string) string {
 type converter struct {
 	maxMessage int64 // largest change, bytes
 	counters   *Counters
+	redact     Redactor // nil: none
 
 	decoder document.Decoder
 	scratch []byte
@@ -56,10 +59,14 @@ type converter struct {
 
 // entry makes an item publishable, whatever it is; now is when it is published.
 func (c *converter) entry(from *origin, item Item, now time.Time) (Entry, error) {
+	return c.entryAs(from, from.keys.at(item.Offset), item, now)
+}
+
+// entryAs is entry for an item whose key is known.
+func (c *converter) entryAs(from *origin, id [12]byte, item Item, now time.Time) (Entry, error) {
 	entry := Entry{Size: item.Size}
-	id := from.keys.at(item.Offset)
 	if item.Kind == Broken {
-		entry.Letter = letter(from, id, item, now)
+		entry.Letter = c.letter(from, id, item, now)
 		return entry, nil
 	}
 	raw, n, err := c.decoder.Prefix(c.scratch[:0], item.Data, document.Extra{
@@ -73,24 +80,28 @@ func (c *converter) entry(from *origin, item Item, now time.Time) (Entry, error)
 		if errors.Is(err, document.ErrTooLarge) {
 			item.Reason = proto.ReasonTooLarge
 		}
-		entry.Letter = letter(from, id, item, now)
+		entry.Letter = c.letter(from, id, item, now)
 		return entry, nil
 	}
 	if c.scratch = raw; cap(raw) > keepScratch {
 		c.scratch = nil
 	}
 	c.counters.Replaced.Add(int64(c.decoder.Replaced))
-	session, project := document.Identify(raw)
 	change := &proto.Change{
 		Version: proto.Version, Source: from.lane, Id: keyText(id), Operation: proto.Operation_OPERATION_INSERT,
 		Namespace: from.folder, Document: raw,
 		ExtractedAtMicros: now.UnixMicro(), SourceOffset: item.Offset,
 	}
+	if c.redact != nil {
+		change.Document, change.Findings = c.redact.Document(raw)
+		change.RedactionVersion = c.redact.Version()
+	}
+	session, project := document.Identify(change.Document)
 	size := protobuf.Size(change)
 	if int64(size) > c.maxMessage {
 		item.Reason = proto.ReasonTooLarge
 		item.Detail = fmt.Sprintf("the change has %d bytes, the stream takes %d", size, c.maxMessage)
-		entry.Letter = letter(from, id, item, now)
+		entry.Letter = c.letter(from, id, item, now)
 		return entry, nil
 	}
 	if entry.Data, err = (protobuf.MarshalOptions{UseCachedSize: true}).MarshalAppend(make([]byte, 0, size), change); err != nil {
@@ -103,12 +114,45 @@ func (c *converter) entry(from *origin, item Item, now time.Time) (Entry, error)
 	return entry, nil
 }
 
-// letter sets an item aside. Its payload is a copy.
-func letter(from *origin, id [12]byte, item Item, now time.Time) *proto.DeadLetter {
-	payload := item.Data[:min(len(item.Data), proto.MaxDeadLetterPayload)]
-	return &proto.DeadLetter{
-		Lane: from.lane, Part: proto.PartIngest, Reason: item.Reason, Detail: item.Detail,
-		Namespace: from.folder, ID: keyText(id), File: from.path, Offset: item.Offset, Size: item.Size,
-		Payload: append([]byte(nil), payload...), Truncated: int64(len(payload)) < item.Size, At: now,
+// letter sets an item aside. Its payload is a copy, with its secrets replaced as far as the text lets them be known; of
+// a text that was cut, the word that the cut went through is left out, since half a secret is not known for one.
+func (c *converter) letter(from *origin, id [12]byte, item Item, now time.Time) *proto.DeadLetter {
+	payload, detail := item.Data, item.Detail
+	if c.redact != nil {
+		if int64(len(payload)) < item.Size {
+			payload = withoutLastWord(payload)
+		}
+		payload, _ = c.redact.Text(payload)
+		text, _ := c.redact.Text([]byte(detail))
+		detail = string(text)
 	}
+	whole := len(payload)
+	payload = payload[:min(whole, proto.MaxDeadLetterPayload)]
+	session, _ := document.Identify(placeDocument(from.sourceFile))
+	return &proto.DeadLetter{
+		Lane: from.lane, Part: proto.PartIngest, Reason: item.Reason, Detail: detail,
+		Namespace: from.folder, ID: keyText(id), File: from.path, Offset: item.Offset, Size: item.Size,
+		Session: session, Project: from.project, SourceFile: from.sourceFile,
+		Payload: append([]byte(nil), payload...), Truncated: int64(len(item.Data)) < item.Size || len(payload) < whole, At: now,
+	}
+}
+
+// placeDocument is a document of which only the file is known: its session is the file's.
+func placeDocument(file string) bson.Raw {
+	raw, err := bson.Marshal(bson.D{{Key: "sourceFile", Value: strings.ToValidUTF8(file, "\uFFFD")}})
+	if err != nil {
+		return nil // text always encodes
+	}
+	return raw
+}
+
+// longestWord is how much is left out at most where a text was cut, bytes.
+const longestWord = 4 << 10
+
+func withoutLastWord(text []byte) []byte {
+	cut := bytes.LastIndexAny(text, " \t\r\n\"")
+	if cut < len(text)-longestWord {
+		cut = max(0, len(text)-longestWord)
+	}
+	return text[:cut]
 }

@@ -33,6 +33,8 @@ type Config struct {
 	Once bool
 	// Workers read and convert; 0: as many as the machine has processors.
 	Workers int
+	// Redact replaces secrets in what was read; nil: nothing is replaced.
+	Redact Redactor
 	// Counters outlive the follower; nil: nobody wants to know.
 	Counters *Counters
 }
@@ -126,7 +128,7 @@ func (f *Follower) Run(ctx context.Context) error {
 			lane: f.cfg.Lane, out: f.out, room: f.room, limit: defaultWaiting, big: big,
 			open: f.opened, closed: f.closed,
 			reader:  NewReader(f.cfg.MaxObject),
-			convert: converter{maxMessage: f.cfg.MaxMessage, counters: f.cfg.Counters},
+			convert: converter{maxMessage: f.cfg.MaxMessage, counters: f.cfg.Counters, redact: f.cfg.Redact},
 		}
 		g.Go(func() error {
 			for {

@@ -49,3 +49,9 @@ func fileHash(folder, path string) uint64 {
 	b = append(b, folder...)
 	return xxhash.Sum64(append(b, path...))
 }
+
+// RowKey is the row key of the object at a byte offset of a file, as text.
+func RowKey(lane, folder, path string, generation uint32, offset int64) string {
+	keys := newKeyMaker(lane, folder, path, generation)
+	return keyText(keys.at(offset))
+}

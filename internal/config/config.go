@@ -49,6 +49,9 @@ type Config struct {
 	StreamMaxAge   Days  `env:"STREAM_MAX_AGE" default:"30d" min:"0" help:"age at which messages leave the stream; 0: never"`
 	StreamMaxBytes Bytes `env:"STREAM_MAX_BYTES" default:"20GiB" min:"0" help:"size above which the oldest leave; 0: no limit"`
 
+	Redact      bool   `env:"REDACT" default:"on" help:"replace secrets before anything is published"`
+	RedactRules string `env:"REDACT_RULES" default:"" help:"rules of your own, in gitleaks' format; empty: the built-in ones alone"`
+
 	DBTTarget       string        `env:"DBT_TARGET" default:"dev" enum:"dev,prod" help:"profile"`
 	HTTPAddr        string        `env:"HTTP_ADDR" default:"127.0.0.1:8080" help:"address of health, metrics and dashboard; port 0: any"`
 	HTTPToken       string        `env:"HTTP_TOKEN" default:"" secret:"all" help:"bearer token that HTTP requests need; empty: none"`
@@ -64,6 +67,12 @@ func (c Config) WarehousePath() string {
 	}
 	return filepath.Join(c.DataDir, "analytics.duckdb")
 }
+
+// MartsPath is the published copy of the gold layer.
+func (c Config) MartsPath() string { return filepath.Join(c.DataDir, "marts.duckdb") }
+
+// CopiesDir is where the next copy is built before it takes MartsPath's place.
+func (c Config) CopiesDir() string { return filepath.Join(c.DataDir, ".publish") }
 
 // LakeDir holds the Parquet files and their manifest.
 func (c Config) LakeDir() string { return filepath.Join(c.DataDir, "raw") }

@@ -157,6 +157,11 @@ func (c *Config) check() []error {
 			fault("PRICES", c.Prices, "cannot be read: "+err.Error())
 		}
 	}
+	if c.RedactRules != "" {
+		if _, err := os.Stat(c.RedactRules); err != nil {
+			fault("REDACT_RULES", c.RedactRules, "cannot be read: "+err.Error())
+		}
+	}
 	if c.DataDir == "" {
 		fault("DATA_DIR", "", "name a folder")
 	}

@@ -127,6 +127,9 @@ func (v *Converter) block(f blockFields, index int32) {
 		b.ToolUseID = first(b.ToolUseID, v.nonEmpty(f.id))
 	}
 	b.Input = v.toolInput(f.input)
+	if b.Input.Valid {
+		v.fileOf(&b, f.input)
+	}
 	b.IsError = v.flag(f.isError)
 	if strings.HasSuffix(b.BlockType, "tool_result") {
 		v.blockResult(&b, f.content)

@@ -172,7 +172,7 @@ func (v *Converter) result(n nested) {
 	if result.kind != typeDocument {
 		return
 	}
-	var duration, total, seconds, file value
+	var duration, total, seconds, file, kind, content, patch, userModified value
 	c := result.members()
 	for c.next() {
 		switch c.key {
@@ -198,10 +198,19 @@ func (v *Converter) result(n nested) {
 			row.ResultFilePath = v.onlyText(c.val)
 		case "file":
 			file = c.val
+		case "type":
+			kind = c.val
+		case "content":
+			content = c.val
+		case "structuredPatch":
+			patch = c.val
+		case "userModified":
+			userModified = c.val
 		}
 	}
 	row.ResultDurationMs = first(v.scaled(duration, 1), v.scaled(total, 1), v.scaled(seconds, 1000))
 	row.ResultFilePath = first(row.ResultFilePath, v.onlyText(field(file, "filePath")))
+	v.fileResult(kind, content, patch, userModified)
 }
 
 // contentText is the text of a message's content or of a tool's result: a text as it is; of a list the texts of its

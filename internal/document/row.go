@@ -78,6 +78,10 @@ type Row struct {
 	ResultAgentID      Null[string] `col:"result_agent_id"`
 	ResultAgentType    Null[string] `col:"result_agent_type"`
 	ResultFilePath     Null[string] `col:"result_file_path"`
+	ResultType         Null[string] `col:"result_type"`
+	ResultLinesAdded   Null[int64]  `col:"result_lines_added"`
+	ResultLinesRemoved Null[int64]  `col:"result_lines_removed"`
+	ResultUserModified Null[bool]   `col:"result_user_modified"`
 	ResultText         Null[string] `col:"result_text"`
 	ProgressElapsedMs  Null[int64]  `col:"progress_elapsed_ms"`
 	ProgressStatus     Null[string] `col:"progress_status"`
@@ -112,6 +116,11 @@ type Block struct {
 	CleanLength    Null[int64]  `col:"clean_length"`
 	CodeBlockCount Null[int32]  `col:"code_block_count"`
 	CodeLanguages  Null[string] `col:"code_languages"`
+
+	FilePath          Null[string] `col:"file_path"`
+	Command           Null[string] `col:"command"`
+	InputLinesAdded   Null[int64]  `col:"input_lines_added"`
+	InputLinesRemoved Null[int64]  `col:"input_lines_removed"`
 }
 
 // Issue is one way in which a document differs from what its columns can hold. The document converts all the same.

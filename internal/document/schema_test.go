@@ -28,7 +28,7 @@ func tableColumns(t *testing.T, table string) []string {
 	for line := range strings.Lines(body) {
 		if line = strings.TrimSuffix(strings.TrimSpace(line), ","); line != "" {
 			line = strings.ReplaceAll(compression.ReplaceAllString(line, ""), `"`, "")
-			if strings.HasPrefix(line, "_key ") {
+			if strings.HasPrefix(line, "_key ") || strings.HasPrefix(line, "_rules ") {
 				continue // not of the document
 			}
 			columns = append(columns, strings.Join(strings.Fields(line), " "))

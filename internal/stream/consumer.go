@@ -199,7 +199,7 @@ func (k *Consumer) verify(ctx context.Context) error {
 		case stream.CachedInfo().State.LastSeq < k.last:
 			return k.change("the stream lost its tail")
 		}
-		if err := k.verifyTail(ctx, purgeFloor(stream.CachedInfo().Config)); err != nil {
+		if err := k.verifyTail(ctx, absentBelow(stream.CachedInfo().Config)); err != nil {
 			return err
 		}
 		consumer, err := stream.Consumer(ctx, k.cfg.Name)

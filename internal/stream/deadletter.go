@@ -12,20 +12,19 @@ import (
 )
 
 // DeadLetter stores what was set aside; it is durable when DeadLetter returns. The same place set aside again
-// replaces its letter. It tries until ctx ends. A payload that no message can hold is cut; the letter says so, and
-// names where the whole stands.
+// replaces its letter, which keeps when it was first seen and how often it was retried. It tries until ctx ends. A
+// payload that no message can hold is cut; the letter says so, and names where the whole stands.
 func (c *Conn) DeadLetter(ctx context.Context, letter proto.DeadLetter) error {
-	data, err := encodeLetter(letter, c.MaxPayload())
-	if err != nil {
-		return fmt.Errorf("dead letter: %w", err)
-	}
-	lane := letter.Lane
-	if proto.LaneName(lane) != lane {
-		// A message that could not even be read may come with anything for a lane.
-		lane = proto.LaneName(lane)
-	}
-	subject := proto.DeadLetterSubject(lane, letter.Place())
+	subject := letter.Subject()
 	return c.retry(ctx, "store dead letter", func(ctx context.Context) error {
+		before, err := c.letterAt(ctx, subject)
+		if err != nil && !errors.Is(err, ErrNoMessage) && apiCode(err) != jetstream.JSErrCodeStreamNotFound {
+			return err
+		}
+		data, err := encodeLetter(letter.Since(before.DeadLetter), c.MaxPayload())
+		if err != nil {
+			return err
+		}
 		_, js, err := c.clients()
 		if err != nil {
 			return err
@@ -68,20 +67,18 @@ func encodeLetter(letter proto.DeadLetter, limit int64) ([]byte, error) {
 // known of it.
 func (c *Conn) DeadLetters(ctx context.Context, limit int) ([]proto.DeadLetter, error) {
 	var letters []proto.DeadLetter
-	for next := uint64(1); limit <= 0 || len(letters) < limit; {
-		message, err := c.getMessage(ctx, proto.DeadLetterName, messageRequest{Seq: next, NextFor: proto.AllDeadLetterSubjects})
-		if errors.Is(err, ErrNoMessage) {
-			break
+	err := c.Letters(ctx, 0, func(l Letter) error {
+		letters = append(letters, l.DeadLetter)
+		if limit > 0 && len(letters) >= limit {
+			return errEnough
 		}
-		if err != nil {
-			return nil, fmt.Errorf("read dead letters: %w", err)
-		}
-		var letter proto.DeadLetter
-		if err := json.Unmarshal(message.Data, &letter); err != nil {
-			letter = proto.DeadLetter{Reason: proto.ReasonNotDecodable, Detail: message.Subject + ": " + err.Error(), At: message.Time}
-		}
-		letters = append(letters, letter)
-		next = message.Seq + 1
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return nil, err
 	}
 	return letters, nil
 }
+
+// errEnough ends a reading early.
+var errEnough = errors.New("enough")

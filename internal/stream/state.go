@@ -36,6 +36,8 @@ type State struct {
 	Bytes uint64 `json:"bytes"`
 	// PurgeFloor: below it Sweep may have purged data. A destination whose watermark is lower missed something.
 	PurgeFloor uint64 `json:"purge_floor"`
+	// ErasedTo is the newest message that Erase may have removed.
+	ErasedTo uint64 `json:"erased_to,omitempty"`
 	// DeadLetters is how many letters CONVERSATIONS_DLQ holds.
 	DeadLetters uint64 `json:"dead_letters"`
 	// Now is the server's clock.
@@ -89,6 +91,7 @@ func (c *Conn) State(ctx context.Context) (State, error) {
 		Msgs:       info.State.Msgs,
 		Bytes:      info.State.Bytes,
 		PurgeFloor: purgeFloor(info.Config),
+		ErasedTo:   sequenceIn(info.Config, erasedKey),
 		Now:        info.TimeStamp,
 	}
 	for subject := range info.State.Subjects {
@@ -108,12 +111,15 @@ func (c *Conn) State(ctx context.Context) (State, error) {
 	return state, nil
 }
 
-func purgeFloor(cfg jetstream.StreamConfig) uint64 {
-	floor, err := strconv.ParseUint(cfg.Metadata[floorKey], 10, 64)
+func purgeFloor(cfg jetstream.StreamConfig) uint64 { return sequenceIn(cfg, floorKey) }
+
+// sequenceIn reads a sequence from the stream's metadata; 0 if there is none.
+func sequenceIn(cfg jetstream.StreamConfig, key string) uint64 {
+	seq, err := strconv.ParseUint(cfg.Metadata[key], 10, 64)
 	if err != nil {
 		return 0
 	}
-	return floor
+	return seq
 }
 
 // LaneState reads how a lane stands. A lane that holds nothing is no error.

@@ -158,6 +158,11 @@ func changeSubjects(lane string) []string {
 
 // recordFloor raises the floor in the stream's metadata.
 func (c *Conn) recordFloor(ctx context.Context, floor uint64) error {
+	return c.recordSequence(ctx, floorKey, floor)
+}
+
+// recordSequence raises a sequence in the stream's metadata.
+func (c *Conn) recordSequence(ctx context.Context, key string, seq uint64) error {
 	_, js, err := c.clients()
 	if err != nil {
 		return err
@@ -167,14 +172,14 @@ func (c *Conn) recordFloor(ctx context.Context, floor uint64) error {
 		return err
 	}
 	cfg := stream.CachedInfo().Config
-	if purgeFloor(cfg) >= floor {
+	if sequenceIn(cfg, key) >= seq {
 		return nil
 	}
 	cfg.Metadata = maps.Clone(cfg.Metadata)
 	if cfg.Metadata == nil {
 		cfg.Metadata = map[string]string{}
 	}
-	cfg.Metadata[floorKey] = strconv.FormatUint(floor, 10)
+	cfg.Metadata[key] = strconv.FormatUint(seq, 10)
 	_, err = js.UpdateStream(ctx, cfg)
 	return err
 }

@@ -32,9 +32,9 @@ const arrowView = "arrow_records"
 // scanArrow runs a statement on all rows and columns of the reader, in their order. Nothing else would be safe: DuckDB
 // believes that the reader picks columns and filters rows when asked to, so that a scan of some columns gets the first
 // ones, and a WHERE is lost (duckdb/duckdb#17012). So no view on Arrow data ever leaves this function.
-func (t *Tx) scanArrow(ctx context.Context, reader array.RecordReader, statement string) error {
+func (t *Tx) scanArrow(ctx context.Context, reader array.RecordReader, statement string) (err error) {
 	var release func()
-	err := t.raw(func(arrow *duckdb.Arrow) (err error) {
+	err = t.raw(func(arrow *duckdb.Arrow) (err error) {
 		release, err = arrow.RegisterView(reader, arrowView)
 		return err
 	})
@@ -42,14 +42,20 @@ func (t *Tx) scanArrow(ctx context.Context, reader array.RecordReader, statement
 		return fmt.Errorf("hand over records: %w", err)
 	}
 	defer release()
+	// The view must not outlive its records: whoever read it then would read memory that is no longer there.
+	defer func() {
+		if _, failed := t.Exec(context.WithoutCancel(ctx), "DROP VIEW IF EXISTS "+arrowView); err == nil {
+			err = failed
+		}
+	}()
 	_, err = t.Exec(ctx, statement+" SELECT * FROM "+arrowView)
 	return err
 }
 
 // QueryArrow runs one statement and returns its result as Arrow records; the caller releases the reader.
-func (t *Tx) QueryArrow(ctx context.Context, statement string) (reader array.RecordReader, err error) {
+func (t *Tx) QueryArrow(ctx context.Context, statement string, args ...any) (reader array.RecordReader, err error) {
 	err = t.raw(func(arrow *duckdb.Arrow) error {
-		reader, err = arrow.QueryContext(ctx, statement)
+		reader, err = arrow.QueryContext(ctx, statement, args...)
 		return err
 	})
 	return reader, err

@@ -36,6 +36,7 @@ type instance struct {
 	// writers never keeps a connection: each transaction has a fresh one (it costs 0.2 ms), so that nothing it leaves
 	// there, as temporary tables, outlives it. readers is a pool.
 	writers, readers *sql.DB
+	catalog          string
 	scratch          string
 }
 
@@ -56,13 +57,13 @@ func attach(ctx context.Context, cfg Config) (_ *instance, err error) {
 		if !attached.Load() {
 			return nil
 		}
-		_, err := conn.ExecContext(context.Background(), "USE "+Catalog, nil)
+		_, err := conn.ExecContext(context.Background(), "USE "+cfg.catalog(), nil)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start DuckDB: %w", err)
 	}
-	inst := &instance{connector: connector, scratch: scratchFolder(cfg)}
+	inst := &instance{connector: connector, catalog: cfg.catalog(), scratch: scratchFolder(cfg)}
 	inst.writers = sql.OpenDB(shared{connector})
 	inst.writers.SetMaxIdleConns(-1)
 	inst.readers = sql.OpenDB(shared{connector})
@@ -82,21 +83,24 @@ func attach(ctx context.Context, cfg Config) (_ *instance, err error) {
 	if err := inst.set(ctx, conn, cfg); err != nil {
 		return nil, err
 	}
-	if _, err := conn.ExecContext(ctx, attachStatement(cfg)+"; USE "+Catalog); err != nil {
+	if _, err := conn.ExecContext(ctx, attachStatement(cfg)+"; USE "+cfg.catalog()); err != nil {
 		return nil, explainOpen(err, cfg)
 	}
 	attached.Store(true)
 	if !cfg.ReadOnly {
-		// What a killed process spilled. The lock is ours now, so it is nobody's.
-		if err := os.RemoveAll(inst.scratch); err != nil {
-			return nil, fmt.Errorf("remove %s: %w", inst.scratch, err)
+		// What a killed process spilled, or had not finished rewriting. The lock is ours now, so it is nobody's.
+		for _, left := range []string{inst.scratch, asideFolder(cfg)} {
+			if err := os.RemoveAll(left); err != nil {
+				return nil, fmt.Errorf("remove %s: %w", left, err)
+			}
 		}
 		if err := createTables(ctx, conn, cfg.Indexes); err != nil {
 			return nil, explainOpen(err, cfg)
 		}
 	}
 	// From here on DuckDB touches its own file, its log, its scratch folder and cfg.Folders, and nothing turns that off.
-	if _, err := conn.ExecContext(ctx, "SET enable_external_access = false; SET lock_configuration = true"); err != nil {
+	// How many threads there are may still change; user SQL gets no SET through (inspect).
+	if _, err := conn.ExecContext(ctx, "SET enable_external_access = false; SET allowed_configs = ['threads']; SET lock_configuration = true"); err != nil {
 		return nil, fmt.Errorf("lock settings: %w", err)
 	}
 	return inst, nil
@@ -118,13 +122,11 @@ func (inst *instance) set(ctx context.Context, conn *sql.Conn, cfg Config) error
 	if cfg.MemoryLimit != "" {
 		settings = append(settings, "SET memory_limit = "+Literal(cfg.MemoryLimit))
 	}
-	if len(cfg.Folders) > 0 {
-		list := make([]string, len(cfg.Folders))
-		for i, folder := range cfg.Folders {
-			list[i] = Literal(folder)
-		}
-		settings = append(settings, "SET allowed_directories = ["+strings.Join(list, ", ")+"]")
+	folders := []string{Literal(asideFolder(cfg))}
+	for _, folder := range cfg.folders() {
+		folders = append(folders, Literal(folder))
 	}
+	settings = append(settings, "SET allowed_directories = ["+strings.Join(folders, ", ")+"]")
 	for _, statement := range settings {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("apply setting (%s): %w", statement, err)
@@ -133,16 +135,22 @@ func (inst *instance) set(ctx context.Context, conn *sql.Conn, cfg Config) error
 	return nil
 }
 
+// layout is how every file is attached for writing.
+var layout = fmt.Sprintf("STORAGE_VERSION 'latest', ROW_GROUP_SIZE %d", RowGroupSize)
+
 func attachStatement(cfg Config) string {
-	options := fmt.Sprintf("STORAGE_VERSION 'latest', ROW_GROUP_SIZE %d", RowGroupSize)
+	options := layout
 	if cfg.ReadOnly {
 		options = "READ_ONLY"
 	}
-	return fmt.Sprintf("ATTACH %s AS %s (%s)", Literal(cfg.Path), Catalog, options)
+	return fmt.Sprintf("ATTACH %s AS %s (%s)", Literal(cfg.Path), cfg.catalog(), options)
 }
 
 func createTables(ctx context.Context, conn *sql.Conn, indexes bool) error {
-	if _, err := conn.ExecContext(ctx, schema); err != nil {
+	if err := dropOldMirrors(ctx, conn); err != nil {
+		return err
+	}
+	if _, err := conn.ExecContext(ctx, schema+"; DROP VIEW IF EXISTS main."+arrowView); err != nil {
 		return fmt.Errorf("create tables: %w", err)
 	}
 	for _, index := range rawIndexes {
@@ -186,6 +194,9 @@ func prepareFolder(cfg Config) error {
 
 // scratchFolder is where DuckDB spills. Readers in several processes must not share one.
 func scratchFolder(cfg Config) string {
+	if cfg.scratch != "" {
+		return cfg.scratch
+	}
 	if cfg.ReadOnly {
 		return fmt.Sprintf("%s.tmp-%d", cfg.Path, os.Getpid())
 	}
@@ -196,7 +207,7 @@ func scratchFolder(cfg Config) string {
 func (inst *instance) close() error {
 	var errs []error
 	errs = append(errs, inst.readers.Close())
-	if _, err := inst.writers.Exec("USE memory; DETACH DATABASE IF EXISTS " + Catalog); err != nil {
+	if _, err := inst.writers.Exec("USE memory; DETACH DATABASE IF EXISTS " + inst.catalog); err != nil {
 		errs = append(errs, err)
 	}
 	errs = append(errs, inst.writers.Close(), inst.connector.Close(), os.RemoveAll(inst.scratch))

@@ -194,7 +194,7 @@ func TestSettingsAreLocked(t *testing.T) {
 	if got := value(t, db, `SELECT current_setting('threads')`); got != "1" {
 		t.Errorf("threads = %s", got)
 	}
-	for _, statement := range []string{"SET threads = 2", "SET enable_external_access = true", "SET temp_directory = '/tmp'", "ATTACH '/tmp/other.duckdb'", "COPY (SELECT 1) TO '/tmp/other.csv'", "INSTALL httpfs", "LOAD httpfs"} {
+	for _, statement := range []string{"SET memory_limit = '1GB'", "SET enable_external_access = true", "SET temp_directory = '/tmp'", "ATTACH '/tmp/other.duckdb'", "COPY (SELECT 1) TO '/tmp/other.csv'", "INSTALL httpfs", "LOAD httpfs"} {
 		err := db.Write(context.Background(), "test", func(ctx context.Context, tx *Tx) error {
 			_, err := tx.Exec(ctx, statement)
 			return err
@@ -202,6 +202,24 @@ func TestSettingsAreLocked(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s was not refused", statement)
 		}
+	}
+}
+
+func TestThreadsChange(t *testing.T) {
+	db := open(t, Config{Threads: 4})
+	for _, c := range []struct {
+		use  int
+		want string
+	}{{2, "2"}, {9, "4"}, {1, "1"}, {0, "4"}} {
+		if err := db.UseThreads(t.Context(), c.use); err != nil {
+			t.Fatal(err)
+		}
+		if got := value(t, db, `SELECT current_setting('threads')`); got != c.want {
+			t.Errorf("use %d: %s threads, want %s", c.use, got, c.want)
+		}
+	}
+	if _, err := db.Query(t.Context(), "SET threads = 1", Limits{}); !errors.Is(err, ErrRefused) {
+		t.Errorf("user SQL set threads: %v", err)
 	}
 }
 

@@ -38,7 +38,16 @@ type Result struct {
 
 // Query runs SQL that a person wrote: exactly one reading statement, within the database, within limits. What is not
 // that gives ErrRefused; a query that takes too long gives context.DeadlineExceeded. At most two run at a time.
-func (d *DB) Query(ctx context.Context, query string, limits Limits) (*Result, error) {
+func (d *DB) Query(ctx context.Context, query string, limits Limits) (result *Result, err error) {
+	limits = limits.complete()
+	err = d.ask(ctx, limits, func(ctx context.Context, tx *Tx) (err error) {
+		result, err = tx.userQuery(ctx, query, limits)
+		return err
+	})
+	return result, err
+}
+
+func (limits Limits) complete() Limits {
 	if limits.Rows <= 0 {
 		limits.Rows = defaultRows
 	}
@@ -48,27 +57,31 @@ func (d *DB) Query(ctx context.Context, query string, limits Limits) (*Result, e
 	if limits.Bytes <= 0 {
 		limits.Bytes = defaultBytes
 	}
+	return limits
+}
+
+// ask waits for a turn and runs fn in a reading transaction, all within the time limit.
+func (d *DB) ask(ctx context.Context, limits Limits, fn func(context.Context, *Tx) error) error {
 	bounded, cancel := context.WithTimeout(ctx, limits.Timeout)
 	defer cancel()
-	var result *Result
 	err := d.asked.Acquire(bounded, 1)
 	if err == nil {
 		defer d.asked.Release(1)
-		err = d.Read(bounded, func(ctx context.Context, tx *Tx) (err error) {
-			result, err = tx.userQuery(ctx, query, limits)
-			return err
-		})
+		err = d.Read(bounded, fn)
 	}
 	switch {
 	case errors.Is(bounded.Err(), context.DeadlineExceeded) && ctx.Err() == nil && err != nil:
-		return nil, fmt.Errorf("query: took longer than %s: %w", limits.Timeout, context.DeadlineExceeded)
+		return fmt.Errorf("query: took longer than %s: %w", limits.Timeout, context.DeadlineExceeded)
 	case err != nil:
-		return nil, fmt.Errorf("query: %w", err)
+		return fmt.Errorf("query: %w", err)
 	}
-	return result, nil
+	return nil
 }
 
 func (t *Tx) userQuery(ctx context.Context, query string, limits Limits) (*Result, error) {
+	if explained, ok := explains(query); ok {
+		return t.explain(ctx, explained, limits)
+	}
 	statement, err := inspect(ctx, t.conn, query)
 	if err != nil {
 		return nil, err

@@ -84,6 +84,10 @@ CREATE TABLE IF NOT EXISTS raw.conversations (
     result_agent_id    VARCHAR,
     result_agent_type  VARCHAR,
     result_file_path   VARCHAR,
+    result_type        VARCHAR,            -- toolUseResult.type: create and update of a Write, text or image of a Read
+    result_lines_added BIGINT,             -- '+' lines of structuredPatch; all lines of a file that was created
+    result_lines_removed BIGINT,           -- '-' lines of structuredPatch
+    result_user_modified BOOLEAN,          -- toolUseResult.userModified
     result_text        VARCHAR,            -- toolUseResult when it is a string (errors are)
     progress_elapsed_ms BIGINT,
     progress_status    VARCHAR,
@@ -92,8 +96,10 @@ CREATE TABLE IF NOT EXISTS raw.conversations (
     redaction_version  INTEGER NOT NULL,
     doc_raw            BLOB USING COMPRESSION zstd, -- the whole document as BSON; only with STORE_RAW=on
     -- not of the document: sink/bronze adds it when it inserts
-    _key               UBIGINT NOT NULL    -- xxhash64 of the row key: eight bytes to scan where the key has fifty
+    _key               UBIGINT NOT NULL,   -- xxhash64 of the row key: eight bytes to scan where the key has fifty
+    _rules             SMALLINT            -- the conversion rules that made the row (document.RulesVersion); NULL: of before
 );
+ALTER TABLE raw.conversations ADD COLUMN IF NOT EXISTS _rules SMALLINT;
 
 -- One row a content block (key: source, _id, block_index). A bare string is one block of type text; so is a
 -- document of type tool_use or tool_result one block.
@@ -116,7 +122,28 @@ CREATE TABLE IF NOT EXISTS raw.content_blocks (
     clean_length       BIGINT,             -- of text without <system-reminder> wrappers; text blocks only
     code_block_count   INTEGER,            -- fenced blocks; text blocks only
     code_languages     VARCHAR,            -- their info strings' first words, distinct, sorted, joined by ','
+    file_path          VARCHAR,            -- of tool_use blocks: input.file_path, else notebook_path
+    command            VARCHAR USING COMPRESSION zstd, -- of tool_use blocks: input.command, at most 8 KiB of it
+    input_lines_added  BIGINT,             -- lines that the input adds to the file, by comparing old and new text
+    input_lines_removed BIGINT,
     _key               UBIGINT NOT NULL    -- the row's in raw.conversations; sink/bronze adds it
+);
+
+-- One row a secret that redaction replaced in a document (key: source, _id, finding_index): what kind it was and where, and
+-- a hash by which equal ones are known. The secret itself is nowhere.
+CREATE TABLE IF NOT EXISTS raw.secret_findings (
+    source             VARCHAR NOT NULL,
+    _id                VARCHAR NOT NULL,
+    finding_index      INTEGER NOT NULL,
+    rule               VARCHAR NOT NULL,
+    path               VARCHAR NOT NULL,   -- dotted, as in message.content.0.text
+    hash               VARCHAR NOT NULL,   -- hex SHA-256 of the secret
+    session_id         VARCHAR,
+    date               DATE NOT NULL,
+    redaction_version  INTEGER NOT NULL,   -- of the rules
+    _epoch             BIGINT NOT NULL,
+    _seq               BIGINT NOT NULL,
+    _key               UBIGINT NOT NULL    -- the row's in raw.conversations
 );
 
 -- Which sessions hold which uuid, response key and tool call: xxhash64 of "u:"+uuid, "r:"+response_key, "t:"+tool_use_id.
@@ -158,13 +185,28 @@ CREATE TABLE IF NOT EXISTS meta.changed_keys (
     date               DATE NOT NULL
 );
 
--- Messages of the stream that could not be converted, so that rows and messages can be reconciled. The letters
--- themselves are in CONVERSATIONS_DLQ.
+-- The dead letters: what could not be published or converted, a row each. It mirrors the letters in CONVERSATIONS_DLQ,
+-- where they stand whole; those of messages are also written in the batch that left the message out, so that rows and
+-- messages can be reconciled at any moment. `claude-analytics dlq` shows, retries and drops them.
 CREATE TABLE IF NOT EXISTS meta.dead_letters (
-    batch              BIGINT NOT NULL,
-    _epoch             BIGINT NOT NULL,
-    _seq               BIGINT NOT NULL,
-    reason             VARCHAR NOT NULL
+    letter             VARCHAR NOT NULL,   -- its name: the last token of its subject
+    source             VARCHAR NOT NULL,   -- the lane
+    namespace          VARCHAR,
+    _id                VARCHAR,            -- as in raw.conversations, as far as it is known
+    session_id         VARCHAR,
+    project_id         VARCHAR,
+    part               VARCHAR NOT NULL,   -- who set it aside: ingest | lake | warehouse
+    reason             VARCHAR NOT NULL,   -- broken_line, not_object, too_large, not_convertible, not_decodable, version, operation
+    detail             VARCHAR,
+    file               VARCHAR,            -- of a line: the transcript below its folder, and the byte at which it begins
+    source_offset      BIGINT,
+    size               BIGINT NOT NULL,    -- bytes
+    _epoch             BIGINT,             -- the message's order; NULL for what never was in the stream
+    _seq               BIGINT,
+    attempts           INTEGER NOT NULL,   -- retries that failed
+    first_seen         TIMESTAMPTZ NOT NULL,
+    last_seen          TIMESTAMPTZ NOT NULL,
+    letter_seq         BIGINT              -- the letter's sequence in CONVERSATIONS_DLQ; NULL until it was read from there
 );
 
 -- What is missing for good: of kind 'source' a part of a source's history that could not be read (a message of the
@@ -185,4 +227,38 @@ CREATE TABLE IF NOT EXISTS meta.gaps (
     _epoch             BIGINT NOT NULL,
     _seq               BIGINT,             -- of the message that says so; NULL for kind stream
     found_at           TIMESTAMPTZ NOT NULL -- when the source published it, or the sink found it
+);
+
+-- Columns that a file of an earlier release lacks. Its rows have NULL there until `load --full-refresh`.
+ALTER TABLE raw.conversations ADD COLUMN IF NOT EXISTS result_type VARCHAR;
+ALTER TABLE raw.conversations ADD COLUMN IF NOT EXISTS result_lines_added BIGINT;
+ALTER TABLE raw.conversations ADD COLUMN IF NOT EXISTS result_lines_removed BIGINT;
+ALTER TABLE raw.conversations ADD COLUMN IF NOT EXISTS result_user_modified BOOLEAN;
+ALTER TABLE raw.content_blocks ADD COLUMN IF NOT EXISTS file_path VARCHAR;
+ALTER TABLE raw.content_blocks ADD COLUMN IF NOT EXISTS command VARCHAR;
+ALTER TABLE raw.content_blocks ADD COLUMN IF NOT EXISTS input_lines_added BIGINT;
+ALTER TABLE raw.content_blocks ADD COLUMN IF NOT EXISTS input_lines_removed BIGINT;
+
+-- When bronze was filled from the lake. One that is not finished goes on at the next start; until then marts are not refreshed.
+CREATE TABLE IF NOT EXISTS meta.rebuilds (
+    began_at           TIMESTAMPTZ NOT NULL,
+    finished_at        TIMESTAMPTZ,        -- NULL: under way, or interrupted
+    left_out           INTEGER             -- files of the lake that could not be read
+);
+
+-- What was erased, without its name: a rebuild takes it from the lake's manifest again.
+CREATE TABLE IF NOT EXISTS meta.erasures (
+    number             BIGINT NOT NULL,
+    erased_at          TIMESTAMPTZ NOT NULL,
+    kind               VARCHAR NOT NULL,   -- session | project | deleted
+    subject_hash       VARCHAR,            -- hex SHA-256 of the session's or project's id; NULL for deleted documents
+    rows               BIGINT NOT NULL,    -- of the lake, all versions counted
+    up_to_epoch        BIGINT NOT NULL,    -- the newest change that it covers
+    up_to_seq          BIGINT NOT NULL
+);
+
+-- The documents that were erased: whoever compares with a source does not miss them.
+CREATE TABLE IF NOT EXISTS meta.erased_keys (
+    source             VARCHAR NOT NULL,
+    id_hash            VARCHAR NOT NULL    -- hex SHA-256 of _id
 );

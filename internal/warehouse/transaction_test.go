@@ -218,6 +218,10 @@ func TestArrowThereAndBack(t *testing.T) {
 	if want := []string{"1 10 a", "3 30 a text that does not fit inline"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	// A query that named the view would read memory that is no longer there, and end the process.
+	if n := value(t, db, `SELECT count(*) FROM duckdb_views() WHERE view_name = '`+arrowView+`'`); n != "0" {
+		t.Error("the view on the records is left behind")
+	}
 }
 
 func TestCatalog(t *testing.T) {

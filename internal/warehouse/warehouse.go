@@ -33,6 +33,25 @@ type Config struct {
 	ReadOnly bool
 	// Folders that DuckDB itself may read and write (the lake, for a rebuild). User SQL never may.
 	Folders []string
+	// Copies is the folder in which Publish builds; empty: nothing is published. User SQL never reaches it either.
+	Copies string
+
+	name    string // that the file is attached under; empty: Catalog
+	scratch string // where DuckDB spills; empty: beside the file
+}
+
+func (c Config) catalog() string {
+	if c.name != "" {
+		return c.name
+	}
+	return Catalog
+}
+
+func (c Config) folders() []string {
+	if c.Copies == "" {
+		return c.Folders
+	}
+	return append([]string{c.Copies}, c.Folders...)
 }
 
 // DB is one DuckDB file. Its methods may be called from any goroutine once Open has returned.

@@ -101,7 +101,7 @@ func newWorkshop(t *testing.T) *workshop {
 func (w *workshop) clear(t *testing.T) {
 	t.Helper()
 	err := w.db.Write(t.Context(), "clear", func(ctx context.Context, tx *warehouse.Tx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM raw.conversations; DELETE FROM raw.content_blocks; DELETE FROM raw.link_keys;
+		_, err := tx.Exec(ctx, `DELETE FROM raw.conversations; DELETE FROM raw.content_blocks; DELETE FROM raw.secret_findings; DELETE FROM raw.link_keys;
 			DELETE FROM meta.changed_keys; DELETE FROM meta.refresh_state`)
 		return err
 	})

@@ -29,7 +29,15 @@ var specified = map[string][]string{
 	"fct_tool_calls": {
 		"tool_call_key VARCHAR", "session_key VARCHAR", "tool_key VARCHAR", "date_key DATE", "execution_time_ms BIGINT", "status VARCHAR",
 	},
-	"agg_daily_summary": {"date_key DATE", "sessions BIGINT", "messages BIGINT", "tool_calls BIGINT", "duration_seconds BIGINT"},
+	"dim_date": {"date_key DATE", "year BIGINT", "month BIGINT", "week BIGINT", "day BIGINT", "day_name VARCHAR", "is_weekend BOOLEAN"},
+	"fct_file_operations": {
+		"operation_key VARCHAR", "session_key VARCHAR", "date_key DATE", "file_path VARCHAR", "operation_type VARCHAR",
+	},
+	"agg_daily_summary":   {"date_key DATE", "sessions BIGINT", "messages BIGINT", "tool_calls BIGINT", "duration_seconds BIGINT"},
+	"agg_hourly_activity": {"date_key DATE", "hour_of_day BIGINT", "day_of_week BIGINT", "total_activity BIGINT"},
+	"agg_session_metrics": {"session_key VARCHAR", "session_id VARCHAR", "duration_seconds BIGINT", "message_count BIGINT", "productivity_score BIGINT"},
+	"agg_tool_efficiency": {"tool_key VARCHAR", "tool_name VARCHAR", "total_usage BIGINT", "success_rate DOUBLE", "avg_execution_time_ms BIGINT"},
+	"agg_code_changes":    {"date_key DATE", "files_modified BIGINT", "operations BIGINT"},
 }
 
 // Every column of every model is described, in its place, and every mart has the specification's columns first.

@@ -17,12 +17,12 @@ type configValue struct {
 
 // Keys that dbt knows and that mean nothing to the native runner: a project that sets them for dbt's sake is valid.
 var ignoredConfig = map[string]bool{
-	"access": true, "contract": true, "docs": true, "full_refresh": true, "group": true, "incremental_strategy": true,
+	"access": true, "docs": true, "full_refresh": true, "group": true, "incremental_strategy": true,
 	"on_schema_change": true, "persist_docs": true, "quote_columns": true, "event_time": true,
 }
 
 var modelConfig = map[string]bool{
-	"enabled": true, "materialized": true, "meta": true, "schema": true, "tags": true, "unique_key": true,
+	"contract": true, "enabled": true, "materialized": true, "meta": true, "schema": true, "tags": true, "unique_key": true,
 }
 
 var seedConfig = map[string]bool{
@@ -121,6 +121,13 @@ func (c config) set(n *Node, key string, value any) error {
 		for column, typ := range types {
 			n.ColumnTypes[column] = strings.ToUpper(fmt.Sprint(typ))
 		}
+	case "contract":
+		contract, ok := value.(map[string]any)
+		enforced, isFlag := contract["enforced"].(bool)
+		if !ok || !isFlag {
+			return fmt.Errorf("%v is not {enforced: true or false}", value)
+		}
+		n.Contract = enforced
 	case "enabled":
 		if _, ok := value.(bool); !ok {
 			return fmt.Errorf("%v is not true or false", value)

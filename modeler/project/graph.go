@@ -67,9 +67,9 @@ func (l *loader) bindTests() {
 		}
 		tests = append(tests, t)
 	}
-	p.Tests = tests
+	p.Tests = append(tests, l.impliedTests()...)
 	for _, n := range l.singular {
-		t := &Test{Name: n.Name, Kind: "singular", Severity: SeverityError, File: n.File, Line: 1, singular: n}
+		t := &Test{Name: n.Name, Kind: KindSingular, Severity: SeverityError, File: n.File, Line: 1, singular: n}
 		for key, v := range n.inline {
 			switch text, _ := v.value.(string); {
 			case key == "severity" && (strings.EqualFold(text, SeverityWarn) || strings.EqualFold(text, SeverityError)):
@@ -83,6 +83,36 @@ func (l *loader) bindTests() {
 			p.Tests = append(p.Tests, t)
 		}
 	}
+}
+
+// impliedTests are those that follow from contracts and from the freshness of sources.
+func (l *loader) impliedTests() []*Test {
+	var out []*Test
+	for _, n := range l.project.Nodes {
+		if !n.Contract || n.yaml == nil {
+			continue
+		}
+		for _, c := range n.Columns {
+			if c.Type == "" {
+				l.faults.add(n.yaml.file, c.Line, "%s has an enforced contract, and %s no data_type", n.Name, c.Name)
+			}
+		}
+		t := &Test{Kind: KindContract, Node: n, Severity: SeverityError, File: n.yaml.file, Line: n.yaml.line}
+		t.Name = t.defaultName()
+		out = append(out, t)
+	}
+	for _, s := range l.project.Sources {
+		if !s.Freshness.limited() {
+			continue
+		}
+		t := &Test{Kind: KindFreshness, Source: s, Severity: SeverityError, File: s.File, Line: s.Line}
+		if s.Freshness.Severity != "" {
+			t.Severity = s.Freshness.Severity
+		}
+		t.Name = t.defaultName()
+		out = append(out, t)
+	}
+	return out
 }
 
 // order sorts the nodes so that each comes after its upstream, and names cycles.
@@ -133,6 +163,9 @@ func (p *Project) hash(faults *Faults) {
 	for _, n := range p.Nodes {
 		h := sha256.New()
 		fmt.Fprintf(h, "%s\n%s\n%s\n%s\n%v\n", n.Schema, n.Name, n.Materialized, n.RefreshBy, n.UniqueKey)
+		if len(n.Rules) > 0 {
+			fmt.Fprintln(h, n.Rules)
+		}
 		if n.Materialized == Seed {
 			columns := make([]string, 0, len(n.ColumnTypes))
 			for c, typ := range n.ColumnTypes {

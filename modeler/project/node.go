@@ -55,6 +55,8 @@ type Node struct {
 	ColumnTypes  map[string]string // of a seed
 	Description  string
 	Columns      []Column
+	Rules        []Rule // of its columns
+	Contract     bool   // its columns must have the types that _schema.yml gives them
 
 	Refs    []*Node   // direct upstream models and seeds, in order of first mention
 	Sources []*Source // direct sources, in order of first mention
@@ -78,8 +80,10 @@ type refMention struct {
 // Column is a column as _schema.yml describes it.
 type Column struct {
 	Name        string
+	Type        string // data_type; empty: none given
 	Description string
 	Meta        map[string]any
+	Line        int
 }
 
 // Source is a table that the modeler reads and does not make.
@@ -89,7 +93,7 @@ type Source struct {
 	Identifier  string // the table's name in the warehouse
 	Description string
 	Columns     []Column
-	LoadedAt    string // column of its freshness; empty: none
+	Freshness   Freshness
 	File        string
 	Line        int
 }

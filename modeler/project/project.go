@@ -20,6 +20,7 @@ type Project struct {
 	Nodes   []*Node // models and seeds, upstream before downstream, else by name
 	Sources []*Source
 	Tests   []*Test
+	Rules   []Rule // by name
 
 	byName map[string]*Node
 }
@@ -42,6 +43,7 @@ func Load(fsys fs.FS, overrides map[string]any) (*Project, error) {
 	l.describe()
 	l.configure()
 	l.bindTests()
+	l.bindRules()
 	l.link()
 	l.project.order(&faults)
 	if len(faults) == 0 {

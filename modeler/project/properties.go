@@ -86,7 +86,7 @@ func readColumns(file string, n *yaml.Node, faults *Faults) ([]Column, []*Test) 
 	var tests []*Test
 	seen := map[string]bool{}
 	for _, item := range items(file, "columns", n, faults) {
-		var c Column
+		c := Column{Line: lineOf(item)}
 		var own []*Test
 		for _, p := range pairs(file, "column", item, faults) {
 			switch p.key {
@@ -104,7 +104,9 @@ func readColumns(file string, n *yaml.Node, faults *Faults) ([]Column, []*Test) 
 				}
 			case "tests", "data_tests":
 				own = append(own, readTests(file, "", p.value, faults)...)
-			case "data_type", "quote", "tags", "constraints", "granularity":
+			case "data_type":
+				c.Type = scalar(file, "data_type", p.value, faults)
+			case "quote", "tags", "constraints", "granularity":
 			default:
 				faults.add(file, p.line, "unknown key %q", p.key)
 			}
@@ -127,7 +129,8 @@ func readColumns(file string, n *yaml.Node, faults *Faults) ([]Column, []*Test) 
 }
 
 func (p *properties) readSource(file string, n *yaml.Node, faults *Faults) {
-	var name, schema, loadedAt string
+	var name, schema string
+	var fresh Freshness
 	var tables []*yaml.Node
 	for _, e := range pairs(file, "source", n, faults) {
 		switch e.key {
@@ -135,11 +138,13 @@ func (p *properties) readSource(file string, n *yaml.Node, faults *Faults) {
 			name = scalar(file, "name", e.value, faults)
 		case "schema":
 			schema = scalar(file, "schema", e.value, faults)
-		case "loaded_at_field":
-			loadedAt = scalar(file, "loaded_at_field", e.value, faults)
+		case "loaded_at_field", "freshness", "meta":
+			fresh.readConfig(file, e, faults)
+		case "config":
+			fresh.readFreshness(file, e.value, faults)
 		case "tables":
 			tables = items(file, "tables", e.value, faults)
-		case "description", "database", "freshness", "meta", "config", "tags", "loader", "quoting", "overrides":
+		case "description", "database", "tags", "loader", "quoting", "overrides":
 		default:
 			faults.add(file, e.line, "unknown key %q", e.key)
 		}
@@ -152,7 +157,7 @@ func (p *properties) readSource(file string, n *yaml.Node, faults *Faults) {
 		schema = name
 	}
 	for _, table := range tables {
-		s := &Source{Name: name, Schema: schema, LoadedAt: loadedAt, File: file, Line: lineOf(table)}
+		s := &Source{Name: name, Schema: schema, Freshness: fresh, File: file, Line: lineOf(table)}
 		p.readTable(file, s, table, faults)
 	}
 }
@@ -167,8 +172,8 @@ func (p *properties) readTable(file string, s *Source, n *yaml.Node, faults *Fau
 			s.Identifier = scalar(file, "identifier", e.value, faults)
 		case "description":
 			s.Description = scalar(file, "description", e.value, faults)
-		case "loaded_at_field":
-			s.LoadedAt = scalar(file, "loaded_at_field", e.value, faults)
+		case "loaded_at_field", "freshness", "meta":
+			s.Freshness.readConfig(file, e, faults)
 		case "tests", "data_tests":
 			tests = append(tests, readTests(file, "", e.value, faults)...)
 		case "columns":
@@ -176,12 +181,8 @@ func (p *properties) readTable(file string, s *Source, n *yaml.Node, faults *Fau
 			s.Columns = columns
 			tests = append(tests, own...)
 		case "config":
-			for _, c := range pairs(file, "config", e.value, faults) {
-				if c.key == "loaded_at_field" {
-					s.LoadedAt = scalar(file, "loaded_at_field", c.value, faults)
-				}
-			}
-		case "freshness", "meta", "tags", "loader", "quoting", "external":
+			s.Freshness.readFreshness(file, e.value, faults)
+		case "tags", "loader", "quoting", "external":
 		default:
 			faults.add(file, e.line, "unknown key %q", e.key)
 		}

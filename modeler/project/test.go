@@ -1,7 +1,6 @@
 package project
 
 import (
-	"fmt"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -17,7 +16,7 @@ const (
 // returns no rows.
 type Test struct {
 	Name     string
-	Kind     string // not_null, unique, accepted_values, relationships, singular
+	Kind     string // not_null, unique, accepted_values, relationships, contract, freshness, singular
 	Node     *Node  // what a generic test of a model tests
 	Source   *Source
 	Column   string
@@ -30,6 +29,13 @@ type Test struct {
 	to       *Node // of relationships
 	singular *Node // of a file of tests/
 }
+
+// Kinds of tests that are not written down: they follow from a model's contract and from a source's freshness.
+const (
+	KindContract  = "contract"
+	KindFreshness = "freshness"
+	KindSingular  = "singular"
+)
 
 var genericArgs = map[string][]string{
 	"not_null":        {},
@@ -126,44 +132,6 @@ func (t *Test) setSeverity(e pair, faults *Faults) {
 	default:
 		faults.add(t.File, e.line, "severity %q is neither error nor warn", s)
 	}
-}
-
-// relation is what the test reads.
-func (t *Test) relation() string {
-	base := ""
-	switch {
-	case t.Source != nil:
-		base = t.Source.Relation()
-	default:
-		base = t.Node.Relation()
-	}
-	if t.Where != "" {
-		return fmt.Sprintf("(SELECT * FROM %s WHERE %s)", base, t.Where)
-	}
-	return base
-}
-
-// SQL is the query whose rows are the failures.
-func (t *Test) SQL() (string, error) {
-	column := Quote(t.Column)
-	switch t.Kind {
-	case "not_null":
-		return fmt.Sprintf("SELECT * FROM %s WHERE %s IS NULL", t.relation(), column), nil
-	case "unique":
-		return fmt.Sprintf("SELECT %[2]s, count(*) AS n FROM %[1]s WHERE %[2]s IS NOT NULL GROUP BY 1 HAVING count(*) > 1", t.relation(), column), nil
-	case "accepted_values":
-		values := make([]string, 0)
-		for _, v := range list(t.Args["values"]) {
-			values = append(values, Literal(fmt.Sprint(v)))
-		}
-		return fmt.Sprintf("SELECT %[2]s, count(*) AS n FROM %[1]s WHERE %[2]s IS NOT NULL AND %[2]s::VARCHAR NOT IN (%[3]s) GROUP BY 1",
-			t.relation(), column, strings.Join(values, ", ")), nil
-	case "relationships":
-		return fmt.Sprintf("SELECT c.%[2]s FROM %[1]s c WHERE c.%[2]s IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %[3]s p WHERE p.%[4]s = c.%[2]s)",
-			t.relation(), column, t.to.Relation(), Quote(fmt.Sprint(t.Args["field"]))), nil
-	}
-	compiled, err := t.singular.Compile(Names{})
-	return compiled.SQL, err
 }
 
 // defaultName follows dbt: kind, table, column.

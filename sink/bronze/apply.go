@@ -2,6 +2,7 @@ package bronze
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,23 +17,33 @@ import (
 // warehouse.ErrUnknownOutcome means nobody knows: read the Watermark again. Applying a batch a second time, or batches
 // in another order, leads to the same rows.
 func (b *Bronze) Apply(ctx context.Context, batch Batch) (Stats, error) {
+	a, err := b.apply(ctx, batch)
+	if err != nil {
+		return Stats{}, err
+	}
+	return a.stats(), nil
+}
+
+func (b *Bronze) apply(ctx context.Context, batch Batch) (*application, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p, err := newPlan(&batch, !b.cfg.KeepDeleted, b.hash)
 	if err != nil {
-		return Stats{}, fmt.Errorf("apply batch: %w", err)
+		return nil, fmt.Errorf("apply batch: %w", err)
 	}
 	a := &application{Bronze: b, plan: p, outcome: outcome{changes: map[change]struct{}{}}}
 	err = b.db.Write(ctx, "apply batch", func(ctx context.Context, tx *warehouse.Tx) error {
 		return a.run(ctx, tx)
 	})
+	if errors.Is(err, errDryRun) {
+		return a, nil
+	}
 	if err != nil {
-		return Stats{}, err
+		return nil, err
 	}
 	a.remember()
-	stats := a.stats()
-	b.log.Debug().Any("stats", stats).Msg("batch applied")
-	return stats, nil
+	b.log.Debug().Any("stats", a.stats()).Msg("batch applied")
+	return a, nil
 }
 
 // application is one batch on its way into the table.
@@ -43,6 +54,8 @@ type application struct {
 	number  int64
 	buried  []tombstone
 	links   []uint64
+	// noted counts the rows of meta that the batch wrote or removed, changes apart.
+	noted int64
 }
 
 // run is the transaction. The order matters: what goes is looked for before anything new is there.
@@ -57,9 +70,11 @@ func (a *application) run(ctx context.Context, tx *warehouse.Tx) error {
 	}{
 		{"drop namespaces", a.drop},
 		{"compare", func(ctx context.Context, tx *warehouse.Tx) error { return a.compare(ctx, tx, a.plan, &a.outcome) }},
+		{"repair", a.repair},
 		{"remove rows", func(ctx context.Context, tx *warehouse.Tx) error { return removeRows(ctx, tx, &a.outcome) }},
 		{"insert rows", a.insertRows},
 		{"insert blocks", a.insertBlocks},
+		{"insert findings", a.insertFindings},
 		{"bury", a.bury},
 		{"link", a.link},
 		{"note dead letters", a.noteDeadLetters},
@@ -72,7 +87,11 @@ func (a *application) run(ctx context.Context, tx *warehouse.Tx) error {
 		if err := a.between(step.name); err != nil {
 			return err
 		}
-		if err := step.do(ctx, tx); err != nil {
+		err := step.do(ctx, tx)
+		if errors.Is(err, errNothingToDo) {
+			return nil
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
@@ -119,7 +138,9 @@ func (a *application) insertRows(ctx context.Context, tx *warehouse.Tx) error {
 	if a.plan.kept < a.plan.columns.n {
 		keep = a.plan.keep
 	}
-	return insert(ctx, tx, "raw.conversations", a.plan.batch.Rows, a.plan.hashes, keep)
+	rows := withRules(a.plan.batch.Rows)
+	defer rows.Release()
+	return insert(ctx, tx, "raw.conversations", rows, a.plan.hashes, keep)
 }
 
 func (a *application) insertBlocks(ctx context.Context, tx *warehouse.Tx) error {
@@ -160,8 +181,10 @@ func (a *application) drop(ctx context.Context, tx *warehouse.Tx) error {
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `DELETE FROM raw.content_blocks WHERE (source, _id) IN (SELECT (source, _id) FROM raw.conversations WHERE `+below+`)`, args...); err != nil {
-			return err
+		for _, table := range []string{"raw.content_blocks", "raw.secret_findings"} {
+			if _, err := tx.Exec(ctx, `DELETE FROM `+table+` WHERE (source, _id) IN (SELECT (source, _id) FROM raw.conversations WHERE `+below+`)`, args...); err != nil {
+				return err
+			}
 		}
 		n, err := tx.Exec(ctx, `DELETE FROM raw.conversations WHERE `+below, args...)
 		if err != nil {
@@ -261,26 +284,6 @@ func (a *application) link(ctx context.Context, tx *warehouse.Tx) error {
 		builders[1].(*array.Uint64Builder).Append(pairs[i].key)
 		builders[2].(*array.StringBuilder).Append(pairs[i].session)
 	}))
-}
-
-func (a *application) noteDeadLetters(ctx context.Context, tx *warehouse.Tx) error {
-	letters := a.plan.batch.DeadLetters
-	if len(letters) == 0 {
-		return nil
-	}
-	fields := []arrow.Field{{Name: "_epoch", Type: arrow.PrimitiveTypes.Int64}, {Name: "_seq", Type: arrow.PrimitiveTypes.Int64}, {Name: "reason", Type: arrow.BinaryTypes.String}}
-	record := build(len(letters), fields, func(i int, builders []array.Builder) {
-		builders[0].(*array.Int64Builder).Append(int64(letters[i].Order.Epoch))
-		builders[1].(*array.Int64Builder).Append(int64(letters[i].Order.Seq))
-		builders[2].(*array.StringBuilder).Append(letters[i].Reason)
-	})
-	if err := stage(tx, "bronze_letters", record); err != nil {
-		return err
-	}
-	_, err := tx.Exec(ctx, fmt.Sprintf(`INSERT INTO meta.dead_letters BY NAME
-		SELECT DISTINCT ON (_epoch, _seq) %d AS batch, _epoch, _seq, reason FROM bronze_letters l
-		WHERE NOT EXISTS (FROM meta.dead_letters d WHERE d._epoch = l._epoch AND d._seq = l._seq)`, a.number))
-	return err
 }
 
 // noteChanges writes what the batch touched, old and new: what a refresh reads.

@@ -136,10 +136,33 @@ func TestTruncate(t *testing.T) {
 func TestDeadLettersOnce(t *testing.T) {
 	db := openWarehouse(t, warehouse.Config{})
 	b := New(Config{}, db, zerolog.Nop())
-	letters := Batch{DeadLetters: []DeadLetter{{Order{1, 1}, "bson"}, {Order{1, 1}, "bson"}, {Order{1, 2}, "version"}}}
+	letter := func(name string, seq uint64, reason string) DeadLetter {
+		return DeadLetter{Letter: name, Source: "mongo", Part: "warehouse", Reason: reason, Size: 7, Order: Order{1, seq}, FirstSeen: time.Unix(1, 0), LastSeen: time.Unix(2, 0)}
+	}
+	letters := Batch{DeadLetters: []DeadLetter{letter("a", 1, "bson"), letter("a", 1, "bson"), letter("b", 2, "version")}}
 	apply(t, b, letters)
 	apply(t, b, letters)
-	if got := fmt.Sprint(lines(t, db, `SELECT concat_ws(' ', batch, _epoch, _seq, reason) FROM meta.dead_letters`)); got != "[1 1 1 bson 1 1 2 version]" {
+	all := func() string {
+		return fmt.Sprint(lines(t, db, `SELECT concat_ws(' ', letter, _epoch, _seq, reason, attempts, letter_seq) FROM meta.dead_letters ORDER BY letter`))
+	}
+	if got := all(); got != "[a 1 1 bson 0 b 1 2 version 0]" {
+		t.Error(got)
+	}
+	// What the letter itself says is better than what the batch knew, and stays when the batch comes again.
+	tried := letter("b", 2, "version")
+	tried.Attempts, tried.LetterSeq = 3, 8
+	if err := b.MirrorLetters(context.Background(), []DeadLetter{tried, {Letter: "c", Source: "host", Part: "ingest", Reason: "broken_line", File: "f"}}, []string{"a"}); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, b, Batch{DeadLetters: []DeadLetter{letter("b", 2, "version")}})
+	if got := all(); got != "[b 1 2 version 3 8 c broken_line 0]" {
+		t.Error(got)
+	}
+	if count, last, err := b.LettersKnown(context.Background()); err != nil || count != 2 || last != 8 {
+		t.Errorf("%d letters up to %d known, %v", count, last, err)
+	}
+	apply(t, b, Batch{Settled: []string{"b"}})
+	if got := all(); got != "[c broken_line 0]" {
 		t.Error(got)
 	}
 }

@@ -32,6 +32,8 @@ type Batch struct {
 	Blocks arrow.RecordBatch
 	// BlockRows says for each block which of Rows it belongs to.
 	BlockRows []int32
+	// Findings are the secrets that were replaced in the rows, in the order of these.
+	Findings []Finding
 	// Links are the keys by which rows' sessions belong together.
 	Links []Link
 
@@ -39,11 +41,16 @@ type Batch struct {
 	Drops   []Drop
 	// DeadLetters are the messages of the range that could not be converted.
 	DeadLetters []DeadLetter
+	// Settled names the letters that are none any more, since what they hold is in this batch.
+	Settled []string
 	// Gaps are what the range tells of missing history.
 	Gaps []SourceGap
 
 	// Watermark is where the consumer stands after the batch; nil for a replay, which moves nothing.
 	Watermark *Watermark
+
+	// repair and dryRun are Repair's.
+	repair, dryRun bool
 }
 
 // Link is a key (document.LinkKeys) of one of the batch's rows.
@@ -66,12 +73,6 @@ type Drop struct {
 	Source, Namespace string
 	Order             Order
 	At                time.Time
-}
-
-// DeadLetter is a message that has no row.
-type DeadLetter struct {
-	Order  Order
-	Reason string
 }
 
 // Key is the hash that stands in the _key columns for a row's key.
@@ -149,6 +150,9 @@ func (c *columns) check(b *Batch) error {
 		case c.blockDate.Value(i) != c.date.Value(int(row)):
 			return fmt.Errorf("%w: block %d has another date than its row", ErrBatch, i)
 		}
+	}
+	if err := c.checkFindings(b.Findings); err != nil {
+		return err
 	}
 	for _, link := range b.Links {
 		if link.Row < 0 || int(link.Row) >= c.n {

@@ -44,7 +44,7 @@ func TestFailureAtAnyStep(t *testing.T) {
 	second := batchOf(t, []doc{docOf(0, 5), docOf(6, 6)})
 	second.Deletes = []Delete{{Source: "mongo", ID: docOf(2, 0).id, Namespace: "n0", Order: Order{1, 7}, At: time.Unix(7, 0)}}
 	second.Drops = []Drop{{Source: "mongo", Namespace: "n1", Order: Order{1, 8}, At: time.Unix(8, 0)}}
-	second.DeadLetters = []DeadLetter{{Order: Order{1, 9}, Reason: "bson"}}
+	second.DeadLetters = []DeadLetter{{Letter: "x", Order: Order{1, 9}, Reason: "bson"}}
 	second.Gaps = []SourceGap{gap(9)}
 	second.Watermark = place(9)
 	before := everything(t, db)

@@ -25,6 +25,9 @@ type outcome struct {
 	// collided says that two keys with one hash met, so that the hash alone does not tell them apart.
 	collided          bool
 	replaced, deleted int64
+	// unchanged and orphans are of a batch that repairs: rows left alone, and keys whose blocks go.
+	unchanged int64
+	orphans   []rowKey
 }
 
 // fewRows is how many row ids DuckDB prunes a scan by one by one; for more it has their range alone. Scattered rows
@@ -40,7 +43,8 @@ func (b *Bronze) compare(ctx context.Context, tx *warehouse.Tx, p *plan, out *ou
 	p.strikeDropped(b.known.dropped)
 	var candidates []int32
 	for i := range p.touched {
-		if t := &p.touched[i]; !t.struck() && b.known.keys.maybe(t.hash) {
+		// What was taken out behind our back may have left its blocks, which the filter knows nothing of.
+		if t := &p.touched[i]; !t.struck() && (p.batch.repair || b.known.keys.maybe(t.hash)) {
 			candidates = append(candidates, int32(i))
 		}
 	}
@@ -51,6 +55,9 @@ func (b *Bronze) compare(ctx context.Context, tx *warehouse.Tx, p *plan, out *ou
 		if err := compareTombstones(ctx, tx, p, candidates); err != nil {
 			return fmt.Errorf("look up tombstones: %w", err)
 		}
+	}
+	if p.batch.repair {
+		return b.compareToRepair(ctx, tx, p, candidates, out)
 	}
 	rowids, err := findRows(ctx, tx, p, candidates)
 	if err != nil {
@@ -151,8 +158,13 @@ func compareTombstones(ctx context.Context, tx *warehouse.Tx, p *plan, candidate
 				return err
 			}
 			// A delete that comes again finds its own tombstone: it stays in the plan, in case the row came back.
-			if t := byKey[key]; t != nil && !t.struck() && (t.row >= 0 && !order.Less(t.order) || t.order.Less(order)) {
+			t := byKey[key]
+			switch {
+			case t == nil || t.struck():
+			case t.row >= 0 && !order.Less(t.order) || t.order.Less(order):
 				p.strike(t)
+			default:
+				t.buried = t.order == order
 			}
 			return nil
 		})
@@ -176,8 +188,10 @@ func removeRows(ctx context.Context, tx *warehouse.Tx, out *outcome) error {
 	if err := stage(tx, "bronze_gone", goneRecord(out.gone)); err != nil {
 		return err
 	}
+	inDates := fmt.Sprintf("date BETWEEN DATE '1970-01-01' + %d AND DATE '1970-01-01' + %d AND %s", first, last, matchBlock)
 	for _, statement := range []string{
-		fmt.Sprintf("DELETE FROM raw.content_blocks WHERE date BETWEEN DATE '1970-01-01' + %d AND DATE '1970-01-01' + %d AND %s", first, last, matchBlock),
+		"DELETE FROM raw.content_blocks WHERE " + inDates,
+		"DELETE FROM raw.secret_findings WHERE " + inDates,
 		"DELETE FROM raw.conversations WHERE " + matchRow,
 	} {
 		if _, err := tx.Exec(ctx, statement); err != nil {

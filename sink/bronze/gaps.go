@@ -55,9 +55,10 @@ func (a *application) noteGaps(ctx context.Context, tx *warehouse.Tx) error {
 	if err := stage(tx, "bronze_gaps", gapRecord(gaps)); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO meta.gaps BY NAME
+	n, err := tx.Exec(ctx, `INSERT INTO meta.gaps BY NAME
 		SELECT 'source' AS kind, b.* REPLACE (nullif(action, '') AS action, nullif(code, 0) AS code, nullif(detail, '') AS detail) FROM bronze_gaps b
 		WHERE NOT EXISTS (FROM meta.gaps a WHERE `+sameMessage+`)`)
+	a.noted += n
 	return err
 }
 

@@ -18,8 +18,9 @@ type touch struct {
 	order Order
 	// row is the row that is to stand in the table, -1 if the key is deleted.
 	row int32
-	// deleted is the delete's; nil if a row is the newest.
+	// deleted is the delete's; nil if a row is the newest. buried says that its tombstone stands already.
 	deleted *Delete
+	buried  bool
 }
 
 // plan is what a batch comes to before the table is looked at. Looking at the table then strikes rows out of it.

@@ -70,9 +70,9 @@ func moveWatermark(ctx context.Context, tx *warehouse.Tx, w *Watermark, batch in
 	return err
 }
 
-// Truncate empties the raw tables for a rebuild and forgets the place in the stream. The batch's number goes on, and
+// Truncate empties the raw tables for a rebuild, which has begun with that, and forgets the place in the stream. The batch's number goes on, and
 // what was there counts as changed, so that a refresh that follows sees all of it. Gaps stay: those of the stream stand
-// nowhere else, and those of sources are known again when they come.
+// nowhere else, and those of sources are known again when they come. Dead letters stay: what they hold is not in the lake.
 func (b *Bronze) Truncate(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -86,7 +86,10 @@ func (b *Bronze) Truncate(ctx context.Context) error {
 		b.links.clear()
 		if _, err := tx.Exec(ctx, fmt.Sprintf(`INSERT INTO meta.changed_keys BY NAME
 			SELECT DISTINCT %d AS batch, coalesce(session_id, '') AS session_id, date FROM raw.conversations;
-			TRUNCATE raw.conversations; TRUNCATE raw.content_blocks; TRUNCATE raw.link_keys; TRUNCATE raw.tombstones; TRUNCATE meta.dead_letters`, batch+1)); err != nil {
+			TRUNCATE raw.conversations; TRUNCATE raw.content_blocks; TRUNCATE raw.secret_findings; TRUNCATE raw.link_keys; TRUNCATE raw.tombstones`, batch+1)); err != nil {
+			return err
+		}
+		if err := beginRebuild(ctx, tx); err != nil {
 			return err
 		}
 		return moveWatermark(ctx, tx, &noStream, batch+1)

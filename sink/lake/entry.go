@@ -62,7 +62,9 @@ type Entry struct {
 	Last  uint64    `json:"last"`
 	Time  time.Time `json:"time"`
 	// Seen is the last message of any kind that the batch covers.
-	Seen  uint64      `json:"seen"`
+	Seen uint64 `json:"seen"`
+	// Rules are the conversion rules by which the rows came to their dates (document.RulesVersion); 0: not known.
+	Rules int         `json:"rules,omitempty"`
 	Files []EntryFile `json:"files"`
 }
 

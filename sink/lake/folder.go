@@ -40,6 +40,10 @@ func (f *folder) fault(path, problem, remedy string) {
 
 func (f *folder) add(e Entry) {
 	f.entries = append(f.entries, e)
+	f.count(e)
+}
+
+func (f *folder) count(e Entry) {
 	f.files += len(e.Files)
 	for _, file := range e.Files {
 		f.rows += max(file.Rows, 0)
@@ -67,9 +71,9 @@ func (f folder) numbers() Stats {
 }
 
 // readFolder reads the manifest, compares it with the files, and removes what an unfinished write left: temporary
-// files, and Parquet files above the watermark that no entry names. before is what was known, so that entries, which
-// never change, are read once.
-func readFolder(disk FS, dir string, before folder) (folder, error) {
+// files, and Parquet files above the watermark that no entry names. before is what was known, so that entries are
+// read once. aside says what is being written and no leftover.
+func readFolder(disk FS, dir string, before folder, aside func(string) bool) (folder, error) {
 	f := folder{removed: before.removed}
 	// What is seen below is built upon, so it must survive a power cut: the writer may have died before its own sync.
 	for _, d := range []string{filepath.Join(dir, manifestDir), dir} {
@@ -84,7 +88,7 @@ func readFolder(disk FS, dir string, before folder) (folder, error) {
 	if err != nil {
 		return folder{}, err
 	}
-	files, err := f.readDates(disk, dir)
+	files, err := f.readDates(disk, dir, aside)
 	if err != nil {
 		return folder{}, err
 	}
@@ -113,7 +117,7 @@ func (f *folder) readManifest(disk FS, dir string, before folder) (entries []Ent
 		switch _, _, _, named := parseStem(stem); {
 		case strings.HasSuffix(item.Name(), temporary):
 			temporaries = append(temporaries, name)
-		case item.Name() == epochsFile:
+		case item.Name() == epochsFile, isErasure(item.Name()):
 		case !isEntry || !named:
 			f.fault(name, "not a manifest entry", "move it out of the lake's folder")
 		default:
@@ -142,7 +146,7 @@ func (f *folder) readManifest(disk FS, dir string, before folder) (entries []Ent
 }
 
 // readDates lists the Parquet files of all dates with their sizes.
-func (f *folder) readDates(disk FS, dir string) (map[string]int64, error) {
+func (f *folder) readDates(disk FS, dir string, aside func(string) bool) (map[string]int64, error) {
 	dates, err := disk.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -160,7 +164,7 @@ func (f *folder) readDates(disk FS, dir string) (map[string]int64, error) {
 		for _, item := range list {
 			name := path.Join(date.Name(), item.Name())
 			switch {
-			case strings.HasSuffix(name, parquetSuffix+temporary):
+			case strings.HasSuffix(name, parquetSuffix+temporary), strings.HasSuffix(name, asideSuffix) && !aside(name):
 				temporaries = append(temporaries, name)
 			case strings.HasSuffix(name, parquetSuffix):
 				info, err := item.Info()
@@ -210,7 +214,9 @@ func (f *folder) rebuildEntry(name string, files map[string]int64) Entry {
 		}
 	}
 	for _, file := range slices.Sorted(maps.Keys(files)) {
-		if strings.TrimSuffix(path.Base(file), parquetSuffix) == name {
+		// A file that was merged has a range of its own; the entry that its last change belongs to named it.
+		epoch, _, last, ok := parseStem(strings.TrimSuffix(path.Base(file), parquetSuffix))
+		if ok && epoch == e.Epoch && e.First <= last && last <= e.Last {
 			e.Files = append(e.Files, EntryFile{Path: file, Rows: -1, Bytes: files[file]})
 			delete(files, file)
 		}
@@ -218,15 +224,18 @@ func (f *folder) rebuildEntry(name string, files map[string]int64) Entry {
 	return e
 }
 
-// removeOrphans removes the files of a batch that never got its entry. Such a batch stood above the watermark; a file
-// that no entry names and that does not is not ours to remove: somebody took its entry away.
+// removeOrphans removes the files of a batch that never got its entry, and of late rows that never got into theirs. Such
+// a batch stood above the watermark, such rows within a batch; a file that no entry names and that does neither is not
+// ours to remove: somebody took its entry away.
 func (f *folder) removeOrphans(disk FS, dir string, files map[string]int64) error {
 	var orphans []string
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		epoch, first, _, ok := parseStem(strings.TrimSuffix(path.Base(name), parquetSuffix))
+		epoch, first, last, ok := parseStem(strings.TrimSuffix(path.Base(name), parquetSuffix))
 		switch {
 		case !ok:
 			f.fault(name, "a Parquet file that the lake did not write", "move it out: who reads the folder by pattern reads it too")
+		case f.within(epoch, first, last):
+			orphans = append(orphans, name)
 		case f.covers(epoch, first) || len(f.epochs) == 0:
 			f.fault(name, "no manifest entry names this file",
 				"restore raw/_manifest from a backup; or move the file out and apply it with: claude-analytics load FILE")

@@ -29,6 +29,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
+
+	"claude-analytics/internal/document"
 )
 
 var (
@@ -56,13 +58,21 @@ type Lake struct {
 	disk FS
 	log  zerolog.Logger
 
+	// rewriting is held by the one that rewrites files; scans by those who read them, and, to exclude these, by a
+	// rewriting while its files change places. It is never waited for with writing held.
+	rewriting sync.Mutex
+	scans     sync.RWMutex
 	// writing is held by the one that changes the folder.
 	writing sync.Mutex
-	dirty   bool // a write failed half way: the folder must be recovered before the next
+	dirty   bool   // a write failed half way: the folder must be recovered before the next
+	suspect string // name of the entry that the failed write may have changed
 
 	mu   sync.Mutex
 	open bool
+	half bool // a rewriting failed while its files changed places: recovering ends it
 	now  folder
+	// aside are the new files of a rewriting that goes on.
+	aside map[string]bool
 }
 
 // Stats is the lake in numbers.
@@ -103,7 +113,7 @@ func New(cfg Config, log zerolog.Logger) *Lake {
 	if cfg.Workers <= 0 {
 		cfg.Workers = 4
 	}
-	return &Lake{cfg: cfg, disk: cfg.FS, log: log.With().Str("part", "lake").Logger()}
+	return &Lake{cfg: cfg, disk: cfg.FS, log: log.With().Str("part", "lake").Logger(), aside: map[string]bool{}}
 }
 
 // Open reads the manifest and removes what a crash left behind. What is wrong with the folder is no error but a
@@ -129,17 +139,43 @@ func (l *Lake) Open(ctx context.Context) error {
 // recover makes what is in memory agree with the disk again. The caller holds writing.
 func (l *Lake) recover() error {
 	l.dirty = true
-	next, err := readFolder(l.disk, l.cfg.Dir, l.folder())
+	left, err := hasJournal(l.disk, l.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	if left {
+		if !l.scans.TryLock() {
+			return ErrBusy
+		}
+		defer l.scans.Unlock()
+	}
+	return l.recoverAlone()
+}
+
+// recoverAlone is recover while nobody scans, or no rewriting is left to be finished.
+func (l *Lake) recoverAlone() error {
+	l.dirty = true
+	if err := finishRewriting(l.disk, l.cfg.Dir); err != nil {
+		return fmt.Errorf("finish an interrupted rewriting: %w", err)
+	}
+	before := l.folder()
+	if l.isHalf() {
+		before.entries = nil // they may have changed
+	}
+	if l.suspect != "" {
+		before.entries = slices.DeleteFunc(slices.Clone(before.entries), func(e Entry) bool { return e.stem() == l.suspect })
+	}
+	next, err := readFolder(l.disk, l.cfg.Dir, before, l.isAside)
 	if err != nil {
 		return err
 	}
 	for _, name := range next.removedNow {
 		l.log.Warn().Str("path", name).Msg("removed what an unfinished write had left")
 	}
-	l.dirty = false
+	l.dirty, l.suspect = false, ""
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.now, l.open = next, true
+	l.now, l.open, l.half = next, true, false
 	return nil
 }
 
@@ -195,7 +231,7 @@ func (l *Lake) write(ctx context.Context, b Batch) (Entry, error) {
 	}
 	entry := Entry{
 		Version: Version, Stream: b.Mark.Stream, Epoch: b.Mark.Epoch,
-		First: b.First, Last: b.Mark.Seq, Time: b.Mark.Time, Seen: max(b.Mark.Seen, b.Mark.Seq),
+		First: b.First, Last: b.Mark.Seq, Time: b.Mark.Time, Seen: max(b.Mark.Seen, b.Mark.Seq), Rules: document.RulesVersion,
 	}
 	if entry.Epoch == 0 || entry.First > entry.Last {
 		return Entry{}, fmt.Errorf("not a range of changes: epoch %d, %d to %d", entry.Epoch, entry.First, entry.Last)

@@ -11,6 +11,8 @@ import (
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+
+	"claude-analytics/internal/document"
 )
 
 const (
@@ -77,6 +79,7 @@ func fileMetadata(e Entry) [][2]string {
 		{"claude-analytics.last", strconv.FormatUint(e.Last, 10)},
 		{"claude-analytics.stream", e.Stream.Name},
 		{"claude-analytics.created", e.Stream.Created.UTC().Format(time.RFC3339Nano)},
+		{rulesKey, strconv.Itoa(document.RulesVersion)},
 	}
 }
 

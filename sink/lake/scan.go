@@ -28,6 +28,9 @@ type ScanOptions struct {
 	Columns, Optional []string
 	// BatchRows is how many rows are handed over at once; 0 is 8,192.
 	BatchRows int64
+	// Only leaves out the batches of which it says no; nil: none. Select hands over some of the rows only; nil: all.
+	Only   func(Entry) bool
+	Select *Selection
 }
 
 // Chunk is a piece of one file.
@@ -47,9 +50,14 @@ func (l *Lake) Scan(ctx context.Context, opts ScanOptions, fn func(Chunk) error)
 	if !l.isOpen() {
 		return nil, ErrNotOpen
 	}
+	l.scans.RLock()
+	defer l.scans.RUnlock()
+	if l.isHalf() {
+		return nil, ErrBusy
+	}
 	var faults []Fault
 	for _, entry := range l.Entries() {
-		if mark := entry.Mark(); mark.Compare(opts.After) <= 0 {
+		if mark := entry.Mark(); mark.Compare(opts.After) <= 0 || opts.Only != nil && !opts.Only(entry) {
 			continue
 		}
 		for _, f := range entry.Files {
@@ -74,10 +82,16 @@ func (l *Lake) ScanFiles(ctx context.Context, names []string, opts ScanOptions, 
 	return faults, nil
 }
 
+const restoreRemedy = "restore it from a backup, or fetch its documents anew with: claude-analytics extract --full-backfill"
+
 func (l *Lake) scanFile(
 	ctx context.Context, name string, chunk Chunk, rows int64, opts ScanOptions, fn func(Chunk) error, faults *[]Fault,
 ) error {
 	var abort error
+	if opts.Select != nil {
+		// How many there are is not known before they were all looked at.
+		rows = -1
+	}
 	err := readParquet(ctx, l.disk, name, opts, func(record arrow.RecordBatch) error {
 		rows -= record.NumRows()
 		chunk.Rows = record
@@ -96,7 +110,7 @@ func (l *Lake) scanFile(
 	}
 	fault := Fault{
 		Path: chunk.Path, Problem: fmt.Sprintf("the Parquet file cannot be read: %v", err),
-		Remedy: "restore it from a backup, or fetch its documents anew with: claude-analytics extract --full-backfill",
+		Remedy: restoreRemedy,
 	}
 	if !opts.KeepGoing {
 		return fault
@@ -145,17 +159,31 @@ func readParquet(ctx context.Context, disk FS, name string, opts ScanOptions, fn
 	if err != nil {
 		return err
 	}
-	records, err := reader.GetRecordReader(ctx, columns, nil)
+	guarded := func(record arrow.RecordBatch) error {
+		inCallback = true
+		if err := fn(record); err != nil {
+			return err
+		}
+		inCallback = false
+		return nil
+	}
+	if opts.Select != nil {
+		return opts.Select.read(ctx, name, reader, columns, guarded)
+	}
+	return readRows(ctx, reader, columns, nil, guarded)
+}
+
+// readRows reads columns of row groups; nil stands for all.
+func readRows(ctx context.Context, reader *pqarrow.FileReader, columns, groups []int, fn func(arrow.RecordBatch) error) error {
+	records, err := reader.GetRecordReader(ctx, columns, groups)
 	if err != nil {
 		return err
 	}
 	defer records.Release()
 	for records.Next() {
-		inCallback = true
 		if err := fn(records.RecordBatch()); err != nil {
 			return err
 		}
-		inCallback = false
 	}
 	return records.Err()
 }

@@ -87,6 +87,10 @@ func conversationColumns(storeRaw bool) []column[row] {
 		varcharOrNull("result_agent_id", func(r *row) nullText { return r.ResultAgentID }),
 		varcharOrNull("result_agent_type", func(r *row) nullText { return r.ResultAgentType }),
 		varcharOrNull("result_file_path", func(r *row) nullText { return r.ResultFilePath }),
+		varcharOrNull("result_type", func(r *row) nullText { return r.ResultType }),
+		bigintOrNull("result_lines_added", func(r *row) nullInt { return r.ResultLinesAdded }),
+		bigintOrNull("result_lines_removed", func(r *row) nullInt { return r.ResultLinesRemoved }),
+		booleanOrNull("result_user_modified", func(r *row) nullBool { return r.ResultUserModified }),
 		varcharOrNull("result_text", func(r *row) nullText { return r.ResultText }),
 		bigintOrNull("progress_elapsed_ms", func(r *row) nullInt { return r.ProgressElapsedMs }),
 		varcharOrNull("progress_status", func(r *row) nullText { return r.ProgressStatus }),
@@ -122,5 +126,9 @@ func blockColumns() []column[block] {
 		bigintOrNull("clean_length", func(r *block) nullInt { return r.CleanLength }),
 		integerOrNull("code_block_count", func(r *block) document.Null[int32] { return r.CodeBlockCount }),
 		varcharOrNull("code_languages", func(r *block) nullText { return r.CodeLanguages }),
+		varcharOrNull("file_path", func(r *block) nullText { return r.FilePath }),
+		varcharOrNull("command", func(r *block) nullText { return r.Command }),
+		bigintOrNull("input_lines_added", func(r *block) nullInt { return r.InputLinesAdded }),
+		bigintOrNull("input_lines_removed", func(r *block) nullInt { return r.InputLinesRemoved }),
 	}
 }

@@ -2,7 +2,13 @@
 
 -- One row per session and tool; so that a tool's totals are summed over sessions, not over all its calls.
 with calls as (
-    select * from {{ ref('int_tool_usage') }}
+    select
+        *,
+        -- A call is a retry if the thread's last call of the same tool failed.
+        coalesce(lag(status) over (
+            partition by session_id, agent_id, tool_name order by record_number, block_index, tool_call_id
+        ) in ('error', 'timeout'), false) as is_retry
+    from {{ ref('int_tool_usage') }}
 ),
 
 final as (
@@ -24,6 +30,7 @@ final as (
         count(*) filter (where calls.status = 'interrupted') as interrupted_count,
         count(*) filter (where calls.status = 'pending') as pending_count,
         count(*) filter (where calls.status = 'orphan_result') as orphan_result_count,
+        count(*) filter (where calls.is_retry and calls.status <> 'orphan_result') as retry_count,
         coalesce(sum(calls.execution_time_ms), 0)::bigint as execution_ms,
         count(calls.execution_time_ms) as timed_count,
         min(calls.effective_timestamp) as first_used_at,

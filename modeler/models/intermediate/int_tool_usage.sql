@@ -127,6 +127,39 @@ final as (
         timed.result_agent_id as subagent_id,
         timed.result_agent_type as subagent_type,
 
+        -- the file, and what became of it
+        case when timed.tool_category = 'file_operations' then coalesce(nullif(timed.result_file_path, ''), timed.input_file_path) end as file_path,
+        case
+            when timed.tool_category <> 'file_operations' then null
+            when timed.tool_name in ('Read', 'NotebookRead') then 'read'
+            when timed.tool_name = 'Write' then 'write'
+            when timed.tool_name in ('Edit', 'NotebookEdit') then 'edit'
+            when timed.tool_name = 'MultiEdit' then 'multi_edit'
+            else 'other'
+        end as operation_type,
+        timed.tool_name = 'Write' and timed.status = 'success' and timed.result_type is not distinct from 'create' as is_create,
+        timed.result_user_modified as user_modified,
+        case
+            when timed.tool_category <> 'file_operations' then null
+            when timed.status <> 'success' or timed.tool_name in ('Read', 'NotebookRead') then 0
+            else coalesce(timed.result_lines_added, timed.input_lines_added)
+        end as lines_added,
+        case
+            when timed.tool_category <> 'file_operations' then null
+            when timed.status <> 'success' or timed.tool_name in ('Read', 'NotebookRead') then 0
+            else coalesce(timed.result_lines_removed, timed.input_lines_removed)
+        end as lines_removed,
+
+        -- a shell command that publishes the work
+        timed.tool_category = 'shell' and timed.status = 'success' and coalesce(regexp_matches(
+            timed.command, '(?:^|[;&|(
+])\s*git(?:\s+-[cC]\s*\S+|\s+--[a-z-]+(?:=\S+)?)*\s+commit'
+        ), false) as is_commit,
+        timed.tool_category = 'shell' and timed.status = 'success' and coalesce(regexp_matches(
+            timed.command, '(?:^|[;&|(
+])\s*gh\s+pr\s+create'
+        ), false) as is_pull_request,
+
         -- duration: what the tool reports, else what its progress says, else from call to result; none if negative or beyond decades
         case when measured.execution_ms between 0 and 1000000000000 then measured.execution_ms end as execution_time_ms,
         case when measured.execution_ms between 0 and 1000000000000 then timed.execution_source end as execution_time_source,

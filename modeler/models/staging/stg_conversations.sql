@@ -179,6 +179,11 @@ final as (
         documents.result_status,
         documents.result_agent_id,
         documents.result_agent_type,
+        documents.result_file_path,
+        documents.result_type,
+        documents.result_lines_added,
+        documents.result_lines_removed,
+        documents.result_user_modified,
         left(documents.result_text, 200) as result_text,
         documents.progress_elapsed_ms,
         documents.progress_status

@@ -13,6 +13,10 @@ blocks as (
         content_blocks.tool_use_id,
         content_blocks.tool_name,
         content_blocks.char_len,
+        content_blocks.file_path,
+        content_blocks.command,
+        content_blocks.input_lines_added,
+        content_blocks.input_lines_removed,
         content_blocks.is_error,
         -- Only a failure, or the mark of an interruption, is read as text: a file that was read may say anything.
         case
@@ -34,7 +38,10 @@ uses as (
 ),
 
 results as (
-    select *
+    select
+        *,
+        -- Beside several results it is not known whose file toolUseResult speaks of.
+        count(*) over (partition by record_key) = 1 as is_only_result
     from blocks
     where block_type = 'tool_result'
     qualify row_number() over (partition by tool_call_id order by owner_order, block_index) = 1
@@ -72,6 +79,10 @@ final as (
         owners.git_branch,
         owners.cli_version,
         coalesce(uses.char_len, 0) as input_length,
+        uses.file_path as input_file_path,
+        uses.command,
+        uses.input_lines_added,
+        uses.input_lines_removed,
         coalesce(uses.block_index, results.block_index) as block_index,
 
         -- the result
@@ -87,6 +98,11 @@ final as (
         answers.result_status,
         answers.result_agent_id,
         answers.result_agent_type,
+        case when results.is_only_result then answers.result_file_path end as result_file_path,
+        case when results.is_only_result then answers.result_type end as result_type,
+        case when results.is_only_result then answers.result_lines_added end as result_lines_added,
+        case when results.is_only_result then answers.result_lines_removed end as result_lines_removed,
+        coalesce(results.is_only_result and answers.result_user_modified, false) as result_user_modified,
         progress.mcp_elapsed_ms,
         progress.observed_running_ms,
 

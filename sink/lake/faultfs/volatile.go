@@ -39,7 +39,8 @@ func newDir() *node {
 func NewVolatile() *Volatile { return &Volatile{root: newDir()} }
 
 // PowerCut forgets what is not durable. With luck, some of it survives all the same, as it may on a real disk: each
-// unsynced name or content survives with a chance of one half; without (nil), nothing does.
+// unsynced name or content survives with a chance of one half (of a file that was renamed, one of its names does);
+// without (nil), nothing does.
 func (v *Volatile) PowerCut(luck *rand.Rand) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -58,13 +59,20 @@ func (n *node) cut(luck *rand.Rand) {
 	after := map[string]*node{}
 	for name, child := range n.durable {
 		// A name that was given to another file keeps the one or the other.
-		if n.names[name] != nil || !lucky() {
+		if n.names[name] != nil || n.nameOf(child) != "" || !lucky() {
 			after[name] = child
 		}
 	}
 	for name, child := range n.names {
-		if n.durable[name] != child && lucky() {
-			after[name] = child
+		if n.durable[name] == child || !lucky() {
+			continue
+		}
+		after[name] = child
+		// A file that was renamed has the old name or the new one: that is what a journal is for.
+		for before, same := range n.durable {
+			if same == child && n.names[before] != child && after[before] == child {
+				delete(after, before)
+			}
 		}
 	}
 	n.names, n.durable = after, map[string]*node{}
@@ -72,6 +80,16 @@ func (n *node) cut(luck *rand.Rand) {
 		n.durable[name] = child
 		child.cut(luck)
 	}
+}
+
+// nameOf is what a file is called now; empty if it was removed.
+func (n *node) nameOf(child *node) string {
+	for name, other := range n.names {
+		if other == child {
+			return name
+		}
+	}
+	return ""
 }
 
 func (v *Volatile) find(name string) (*node, error) {

@@ -62,6 +62,10 @@ requests as (
     group by date_key
 ),
 
+code_changes as (
+    select * from {{ ref('agg_code_changes') }}
+),
+
 days as (
     select date_key from session_days
     union
@@ -102,6 +106,15 @@ final as (
         coalesce(tool_calls.search_operations, 0) as search_operations,
         coalesce(tool_calls.shell_operations, 0) as shell_operations,
 
+        -- files
+        coalesce(code_changes.read_operations, 0) as read_operations,
+        coalesce(code_changes.write_operations, 0) as write_operations,
+        coalesce(code_changes.edit_operations + code_changes.multi_edit_operations, 0) as edit_operations,
+        coalesce(code_changes.files_modified, 0) as files_modified,
+        coalesce(code_changes.files_created, 0) as files_created,
+        coalesce(code_changes.lines_added, 0) as lines_added,
+        coalesce(code_changes.lines_removed, 0) as lines_removed,
+
         -- tokens
         coalesce(requests.api_requests, 0) as api_requests,
         coalesce(requests.input_tokens, 0) as input_tokens,
@@ -119,6 +132,7 @@ final as (
     left join messages on messages.date_key = days.date_key
     left join tool_calls on tool_calls.date_key = days.date_key
     left join requests on requests.date_key = days.date_key
+    left join code_changes on code_changes.date_key = days.date_key
 )
 
 select * from final

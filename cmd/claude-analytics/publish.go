@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"claude-analytics/internal/warehouse"
+	"claude-analytics/modeler"
+	"claude-analytics/modeler/project"
+)
+
+// openCopies prepares the published copy: the gold layer in a file of its own, for what people ask.
+func (s *service) openCopies() error {
+	models, err := project.Load(modeler.Models(), nil)
+	if err != nil {
+		return fmt.Errorf("read the models: %w", err)
+	}
+	s.copies = warehouse.NewPublisher(warehouse.PublisherConfig{
+		Path: s.cfg.MartsPath(), Describe: func(table string) warehouse.Comments { return comments(models.Node(table)) },
+	}, s.db, s.log)
+	return nil
+}
+
+// comments are a model's descriptions, as _schema.yml has them.
+func comments(model *project.Node) warehouse.Comments {
+	if model == nil {
+		return warehouse.Comments{}
+	}
+	out := warehouse.Comments{Table: model.Description, Columns: map[string]string{}}
+	for _, column := range model.Columns {
+		out.Columns[column.Name] = column.Description
+	}
+	return out
+}
+
+// closeCopies makes the last copy, if the marts have changed since the one before, so that what stands in DATA_DIR is
+// the state that the process left. It is not worth failing for: the next start makes it.
+func (s *service) closeCopies(ctx context.Context) {
+	if err := s.copies.Flush(ctx); err != nil {
+		s.log.Warn().Err(err).Msg("the marts were not published at the end; the next start does it")
+	}
+	if err := s.copies.Close(); err != nil {
+		s.log.Warn().Err(err).Msg("the published copy could not be closed")
+	}
+}

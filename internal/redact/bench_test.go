@@ -1,0 +1,75 @@
+package redact_test
+
+import (
+	"bufio"
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"claude-analytics/internal/document"
+	"claude-analytics/internal/redact"
+)
+
+// transcripts reads the documents of a folder of transcripts.
+func transcripts(tb testing.TB, dir string) (docs []bson.Raw) {
+	tb.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".jsonl") {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		lines := bufio.NewScanner(bytes.NewReader(data))
+		lines.Buffer(nil, 64<<20)
+		var decoder document.Decoder
+		for lines.Scan() {
+			raw, _, err := decoder.Prefix(nil, lines.Bytes(), document.Extra{ProjectID: "p", SourceFile: path, IngestedAt: time.Now()})
+			if err == nil {
+				docs = append(docs, raw)
+			}
+		}
+		return lines.Err()
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return docs
+}
+
+// corpus is TRANSCRIPTS, or what the generator wrote to GENERATED.
+func corpus(tb testing.TB) []bson.Raw {
+	dir := os.Getenv("TRANSCRIPTS")
+	if dir == "" {
+		tb.Skip("TRANSCRIPTS names no folder of transcripts")
+	}
+	return transcripts(tb, dir)
+}
+
+func BenchmarkDocument(b *testing.B) {
+	docs := corpus(b)
+	rules, err := redact.Load("")
+	if err != nil {
+		b.Fatal(err)
+	}
+	size := 0
+	for _, doc := range docs {
+		size += len(doc)
+		rules.Document(doc)
+	}
+	b.SetBytes(int64(size))
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, doc := range docs {
+			rules.Document(doc)
+		}
+	}
+	b.ReportMetric(float64(len(docs)*b.N)/b.Elapsed().Seconds(), "docs/s")
+}

@@ -1,0 +1,60 @@
+package redact
+
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/zricethezav/gitleaks/v8/config"
+)
+
+//go:embed rules.toml
+var ownRules string
+
+// strictEnd is how gitleaks ends most of its patterns: what follows a secret in a file of settings or code.
+const strictEnd = `(?:[\x60'"\s;]|\\[nr]|$)`
+
+// looseEnd is what follows one in prose, in URLs and in escaped text too.
+const looseEnd = `(?:[\x60'"\s;,.:!?()\[\]{}<>&|#*@\\]|$)`
+
+// general are the rules that know a secret by what stands beside it. They keep the strict end: in code, a name that is
+// assigned would look like a secret too often.
+var general = map[string]bool{"generic-api-key": true, "assigned-password": true, "field-credential": true}
+
+// builtIn are gitleaks' rules and our own.
+func builtIn() (*definitions, error) {
+	out := &definitions{place: func(int) string { return "built-in" }, general: general}
+	for _, source := range []string{config.DefaultConfig, ownRules} {
+		var file fileRules
+		if err := toml.Unmarshal([]byte(source), &file); err != nil {
+			return nil, err
+		}
+		if file.Allowlist != nil {
+			file.Allowlists = append(file.Allowlists, *file.Allowlist)
+		}
+		for i := range file.Allowlists {
+			l, err := file.Allowlists[i].definition(true)
+			if err != nil {
+				return nil, fmt.Errorf("allowlist: %w", err)
+			}
+			if l != nil {
+				out.allow = append(out.allow, *l)
+			}
+		}
+		for i := range file.Rules {
+			if file.Rules[i].Regex == "" {
+				continue // it is about the names of files
+			}
+			d, err := file.Rules[i].definition(true)
+			if err != nil {
+				return nil, fmt.Errorf("rule %s: %w", file.Rules[i].ID, err)
+			}
+			if !general[d.id] {
+				d.regex = strings.ReplaceAll(d.regex, strictEnd, looseEnd)
+			}
+			out.rules = append(out.rules, *d)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,108 @@
+package redact
+
+import "bytes"
+
+// unescape reads one character of text with its escapes undone, and says how many bytes it took. It knows JSON's escapes
+// at any depth of nesting (any number of backslashes before the character), and those of URLs. What is no escape of an
+// ASCII character stands for itself.
+func unescape(text []byte) (c byte, n int) {
+	c = text[0]
+	switch c {
+	case '\\':
+		k := 1
+		for k < len(text) && text[k] == '\\' {
+			k++
+		}
+		if k == len(text) {
+			return c, k
+		}
+		switch e := text[k]; e {
+		case '"', '\'', '`', '/':
+			return e, k + 1
+		case 'n':
+			return '\n', k + 1
+		case 'r':
+			return '\r', k + 1
+		case 't':
+			return '\t', k + 1
+		case 'u':
+			if k+5 <= len(text) {
+				hi, ok1 := hexPair(text[k+1], text[k+2])
+				lo, ok2 := hexPair(text[k+3], text[k+4])
+				if ok1 && ok2 && hi == 0 && lo < 0x80 && lo > 0 {
+					return lo, k + 5
+				}
+			}
+		}
+		return c, k
+	case '%':
+		if len(text) >= 3 {
+			if v, ok := hexPair(text[1], text[2]); ok && v < 0x80 && v > 0 {
+				return v, 3
+			}
+		}
+	}
+	return c, 1
+}
+
+func hexPair(a, b byte) (byte, bool) {
+	x, y := hexValue[a], hexValue[b]
+	return x<<4 | y&0xF, x < 16 && y < 16
+}
+
+// hexValue is 16 and more for what is no hex digit.
+var hexValue = func() (t [256]byte) {
+	for i := range t {
+		t[i] = 0xFF
+	}
+	for i := range 10 {
+		t['0'+i] = byte(i)
+	}
+	for i := range 6 {
+		t['a'+i], t['A'+i] = byte(10+i), byte(10+i)
+	}
+	return t
+}()
+
+func hasEscapes(text []byte) bool {
+	return bytes.IndexByte(text, '\\') >= 0 || bytes.IndexByte(text, '%') >= 0
+}
+
+// view is text as something else reads it, with where each of its bytes came from.
+type view struct {
+	text []byte
+	from []int32 // one more than text: the end
+}
+
+// unescaped is the text with its escapes undone; false if there are none.
+func unescaped(text []byte) (view, bool) {
+	if !hasEscapes(text) {
+		return view{}, false
+	}
+	v := view{text: make([]byte, 0, len(text)), from: make([]int32, 0, len(text)+1)}
+	for i := 0; i < len(text); {
+		c, n := unescape(text[i:])
+		v.text = append(v.text, c)
+		v.from = append(v.from, int32(i))
+		i += n
+	}
+	v.from = append(v.from, int32(len(text)))
+	return v, len(v.text) < len(text)
+}
+
+// boundaryAt reports whether a word may begin at i: there is none before it, or what is before it is an escape, whose
+// last letter is not part of a word.
+func boundaryAt(text []byte, i int) bool {
+	if i == 0 || !isWord(text[i-1]) {
+		return true
+	}
+	switch {
+	case i >= 2 && text[i-2] == '\\':
+		return true
+	case i >= 3 && text[i-3] == '%':
+		return true
+	case i >= 6 && text[i-5] == 'u' && text[i-6] == '\\':
+		return true
+	}
+	return false
+}

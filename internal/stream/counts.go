@@ -1,0 +1,172 @@
+package stream
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"claude-analytics/proto"
+)
+
+// countTries is how often a count is made anew that a change came into between its two halves.
+const countTries = 20
+
+// CountChanges counts the changes that stand between two sequences, both included; positions are none. It costs the
+// server no reading of messages.
+func (c *Conn) CountChanges(ctx context.Context, from, to uint64) (uint64, error) {
+	if from > to {
+		return 0, nil
+	}
+	for range countTries {
+		behind, err := c.changesFrom(ctx, to+1)
+		if err != nil {
+			return 0, err
+		}
+		all, err := c.changesFrom(ctx, from)
+		if err != nil {
+			return 0, err
+		}
+		still, err := c.changesFrom(ctx, to+1)
+		if err != nil {
+			return 0, err
+		}
+		if still == behind && all >= behind {
+			return all - behind, nil
+		}
+	}
+	// So much comes in that nothing stands still for long enough: then one by one.
+	var n uint64
+	err := c.ReadChanges(ctx, from, to, func(Message) error {
+		n++
+		return nil
+	})
+	return n, err
+}
+
+// changesFrom counts the changes at or above a sequence, through a consumer that is made for its count alone.
+func (c *Conn) changesFrom(ctx context.Context, seq uint64) (uint64, error) {
+	consumer, done, err := c.passing(ctx, proto.StreamName, seq, changeSubjects("*"))
+	if err != nil {
+		return 0, fmt.Errorf("count changes from %d: %w", seq, err)
+	}
+	defer done()
+	return consumer.CachedInfo().NumPending, nil
+}
+
+// passing makes a consumer of what stands in a stream from a sequence on, in the server's memory.
+func (c *Conn) passing(ctx context.Context, stream string, from uint64, subjects []string) (jetstream.Consumer, func(), error) {
+	_, js, err := c.clients()
+	if err != nil {
+		return nil, nil, err
+	}
+	consumer, err := js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
+		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:       max(from, 1),
+		FilterSubjects:    subjects,
+		AckPolicy:         jetstream.AckNonePolicy,
+		MemoryStorage:     true,
+		Replicas:          1,
+		InactiveThreshold: scanIdle,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	name := consumer.CachedInfo().Name
+	return consumer, func() {
+		// Best effort: the server forgets it by itself.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+		defer cancel()
+		_ = js.DeleteConsumer(ctx, stream, name)
+	}, nil
+}
+
+// rangePage is how many messages are asked for at a time, rangeBytes how many bytes they may have.
+const rangePage = 1000
+
+// errBeyond ends a reading behind its last message.
+var errBeyond = errors.New("beyond the range")
+
+// ReadChanges hands over the changes that stand between two sequences, both included, in order; what was removed
+// meanwhile is left out.
+func (c *Conn) ReadChanges(ctx context.Context, from, to uint64, fn func(Message) error) error {
+	if err := c.read(ctx, proto.StreamName, changeSubjects("*"), from, to, fn); err != nil {
+		return fmt.Errorf("read messages %d to %d: %w", from, to, err)
+	}
+	return nil
+}
+
+// ReadDeadLetters hands over the dead letters in the order in which they came; what is none is left out.
+func (c *Conn) ReadDeadLetters(ctx context.Context, fn func(proto.DeadLetter) error) error {
+	err := c.read(ctx, proto.DeadLetterName, []string{proto.AllDeadLetterSubjects}, 1, math.MaxUint64, func(m Message) error {
+		var letter proto.DeadLetter
+		if json.Unmarshal(m.Data, &letter) != nil {
+			return nil
+		}
+		return fn(letter)
+	})
+	if err != nil {
+		return fmt.Errorf("read dead letters: %w", err)
+	}
+	return nil
+}
+
+// Positions reads a lane's positions, keyed by the last token of their subjects, without being its writer.
+func (c *Conn) Positions(ctx context.Context, lane string) (map[string][]byte, error) {
+	positions, err := c.positions(ctx, lane)
+	if err != nil {
+		return nil, fmt.Errorf("read positions of lane %s: %w", lane, err)
+	}
+	return positions, nil
+}
+
+func (c *Conn) read(ctx context.Context, stream string, subjects []string, from, to uint64, fn func(Message) error) error {
+	if from > to {
+		return nil
+	}
+	consumer, done, err := c.passing(ctx, stream, from, subjects)
+	if err != nil {
+		return err
+	}
+	defer done()
+	for left := consumer.CachedInfo().NumPending; left > 0; {
+		page, err := consumer.Fetch(int(min(left, rangePage)), jetstream.FetchMaxWait(requestTimeout))
+		if err != nil {
+			return err
+		}
+		got, over := 0, error(nil)
+		for m := range page.Messages() { // to its end, so that nothing of it stays behind
+			metadata, err := m.Metadata()
+			if err != nil || over != nil {
+				over = cmp.Or(over, err)
+				continue
+			}
+			got, left = got+1, metadata.NumPending
+			if metadata.Sequence.Stream > to {
+				over = errBeyond
+				continue
+			}
+			over = fn(Message{Seq: metadata.Sequence.Stream, Time: metadata.Timestamp, Subject: m.Subject(), Data: m.Data()})
+		}
+		switch {
+		case errors.Is(over, errBeyond):
+			return nil
+		case over != nil:
+			return over
+		}
+		if err := page.Error(); err != nil {
+			return err
+		}
+		if got == 0 && left > 0 {
+			return errors.New("the server holds messages and sends none")
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

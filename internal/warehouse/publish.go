@@ -1,0 +1,272 @@
+package warehouse
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// CopyCatalog is the name that DuckDB gives the published copy, from its file marts.duckdb. The tables stand in the
+// file's main schema: with a schema of the same name in it, "marts.dim_sessions" would be ambiguous and refused in
+// every tool that opens the file.
+const CopyCatalog = "marts"
+
+// gold is the schema that is published.
+const gold = "marts"
+
+// copyStorage is the oldest format that has all that the gold layer needs: files of the newest one open only in
+// DuckDB 1.5 and later, and tools lag behind.
+const copyStorage = "v1.2.0"
+
+// publishedMeta are the bookkeeping tables that go along; refreshes are many, so only the newest do.
+var publishedMeta = map[string]string{
+	"refreshes":    "SELECT * FROM %s ORDER BY id DESC LIMIT 1000",
+	"test_results": "SELECT * FROM %s",
+	"models":       "SELECT * FROM %s",
+}
+
+// Version says what a copy holds.
+type Version struct {
+	// Refresh is the newest refresh in it, 0 before the first.
+	Refresh int64 `json:"refresh"`
+	// RefreshedAt is when that refresh ended.
+	RefreshedAt time.Time `json:"refreshed_at,omitzero"`
+	// Newest is the arrival of the newest document in it.
+	Newest time.Time `json:"newest,omitzero"`
+	// PublishedAt is when the copy was made.
+	PublishedAt time.Time `json:"published_at,omitzero"`
+}
+
+// sameData is whether both hold the result of the same refresh.
+func (v Version) sameData(other Version) bool {
+	return v.Refresh == other.Refresh && v.RefreshedAt.Equal(other.RefreshedAt)
+}
+
+// Published is a copy that was made.
+type Published struct {
+	Version
+	Tables int
+	Bytes  int64
+	Took   time.Duration
+}
+
+// Publish writes the gold layer into a file of its own, aside, and puts it in the place of path. It reads one committed
+// state in a transaction of its own: writers go on meanwhile. describe, if given, adds the tables' and columns' comments.
+func (d *DB) Publish(ctx context.Context, path string, describe func(table string) Comments) (Published, error) {
+	began := time.Now()
+	if d.cfg.Copies == "" {
+		return Published{}, errors.New("publish: no folder for copies is configured")
+	}
+	building, err := d.freshCopyPath(began)
+	if err != nil {
+		return Published{}, fmt.Errorf("publish: %w", explain(err, path))
+	}
+	defer os.Remove(building) //nolint:errcheck // after the rename there is nothing left
+	var published Published
+	var failed error
+	err = d.use(ctx, func(inst *instance) error {
+		// A fault of the copy is no fault of the warehouse, which must not be opened anew for it.
+		published, failed = inst.copyGold(ctx, building, describe)
+		return nil
+	})
+	if err = errors.Join(err, failed); err == nil {
+		err = replace(building, path)
+	}
+	if err != nil {
+		return Published{}, fmt.Errorf("publish: %w", explain(err, path))
+	}
+	if info, err := os.Stat(path); err == nil {
+		published.Bytes = info.Size()
+	}
+	published.Took = time.Since(began)
+	return published, nil
+}
+
+// freshCopyPath is a new name each time: DuckDB knows files by their names, and an older copy may still be open. What a
+// killed process left there is removed.
+func (d *DB) freshCopyPath(now time.Time) (string, error) {
+	if err := os.RemoveAll(d.cfg.Copies); err != nil {
+		return "", fmt.Errorf("remove unfinished copies: %w", err)
+	}
+	if err := os.MkdirAll(d.cfg.Copies, 0o755); err != nil {
+		return "", fmt.Errorf("make the folder of copies: %w", err)
+	}
+	return filepath.Join(d.cfg.Copies, fmt.Sprintf("copy-%d.duckdb", now.UnixNano())), nil
+}
+
+// building is the name that the copy has while it is written.
+const building = "building_copy"
+
+func (inst *instance) copyGold(ctx context.Context, path string, describe func(string) Comments) (published Published, err error) {
+	conn, err := inst.writers.Conn(ctx)
+	if err != nil {
+		return published, fmt.Errorf("connect: %w", err)
+	}
+	defer conn.Close() //nolint:errcheck // closing a DuckDB connection cannot fail
+	if _, err := conn.ExecContext(ctx, fmt.Sprintf("ATTACH %s AS %s (STORAGE_VERSION '%s')", Literal(path), building, copyStorage)); err != nil {
+		return published, fmt.Errorf("begin the copy: %w", err)
+	}
+	detached := false
+	detach := func() error {
+		detached = true
+		_, err := conn.ExecContext(context.WithoutCancel(ctx), "USE "+inst.catalog+"; DETACH "+building)
+		return err
+	}
+	defer func() {
+		if !detached {
+			_ = detach() // err says what went wrong
+		}
+	}()
+	if published, err = copyInto(ctx, conn, describe); err != nil {
+		return published, err
+	}
+	if _, err := conn.ExecContext(ctx, "CHECKPOINT "+building); err != nil {
+		return published, fmt.Errorf("write the copy out: %w", err)
+	}
+	if err := detach(); err != nil {
+		return published, fmt.Errorf("close the copy: %w", err)
+	}
+	return published, nil
+}
+
+// copyInto fills the attached copy in one transaction.
+func copyInto(ctx context.Context, conn *sql.Conn, describe func(string) Comments) (published Published, err error) {
+	if _, err := conn.ExecContext(ctx, "BEGIN TRANSACTION"); err != nil {
+		return published, fmt.Errorf("begin: %w", err)
+	}
+	open := true
+	defer func() {
+		if open {
+			err = errors.Join(err, rollback(ctx, conn))
+		}
+	}()
+	tx := &Tx{conn}
+	tables, err := tx.Tables(ctx)
+	if err != nil {
+		return published, err
+	}
+	if published.Version, err = tx.Version(ctx); err != nil {
+		return published, err
+	}
+	if _, err := tx.Exec(ctx, "CREATE SCHEMA "+building+".meta"); err != nil {
+		return published, fmt.Errorf("create schema: %w", err)
+	}
+	var views []Table
+	for _, table := range tables {
+		switch {
+		case table.Schema == gold && table.View:
+			views = append(views, table)
+			continue
+		case table.Schema == gold:
+			err = tx.copyTable(ctx, table, "main", "SELECT * FROM %s")
+		case table.Schema == "meta" && publishedMeta[table.Name] != "":
+			err = tx.copyTable(ctx, table, "meta", publishedMeta[table.Name])
+		default:
+			continue
+		}
+		if err != nil {
+			return published, err
+		}
+		published.Tables++
+	}
+	for _, view := range views {
+		if err := tx.copyView(ctx, view); err != nil {
+			return published, err
+		}
+		published.Tables++
+	}
+	if err := tx.comment(ctx, tables, describe); err != nil {
+		return published, err
+	}
+	published.PublishedAt = time.Now().UTC().Truncate(time.Microsecond)
+	if err := tx.stamp(ctx, published.Version); err != nil {
+		return published, err
+	}
+	open = false
+	if _, err := conn.ExecContext(ctx, "COMMIT"); err != nil {
+		return published, fmt.Errorf("commit: %w", err)
+	}
+	return published, nil
+}
+
+func (t *Tx) copyTable(ctx context.Context, table Table, schema, query string) error {
+	from := Catalog + "." + Ident(table.Schema) + "." + Ident(table.Name)
+	statement := fmt.Sprintf("CREATE TABLE %s.%s.%s AS "+query, building, schema, Ident(table.Name), from)
+	if _, err := t.Exec(ctx, statement); err != nil {
+		return fmt.Errorf("copy %s.%s: %w", table.Schema, table.Name, err)
+	}
+	return nil
+}
+
+// Version is what the marts hold in this transaction.
+func (t *Tx) Version(ctx context.Context) (Version, error) {
+	var version Version
+	var known bool
+	if err := t.QueryRow(ctx, `SELECT count(*) = 2 FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'meta'
+		AND table_name IN ('refreshes', 'refresh_state')`, Catalog).Scan(&known); err != nil || !known {
+		return version, err
+	}
+	var refreshed, newest sql.NullTime
+	err := t.QueryRow(ctx, `SELECT (SELECT coalesce(max(id), 0) FROM meta.refreshes WHERE error IS NULL),
+		(SELECT max(refreshed_at) FROM meta.refresh_state), (SELECT max(newest_extracted_at) FROM meta.refresh_state)`).
+		Scan(&version.Refresh, &refreshed, &newest)
+	if err != nil {
+		return version, fmt.Errorf("read what the marts hold: %w", err)
+	}
+	version.RefreshedAt, version.Newest = refreshed.Time.UTC(), newest.Time.UTC()
+	if !refreshed.Valid {
+		version.RefreshedAt = time.Time{}
+	}
+	if !newest.Valid {
+		version.Newest = time.Time{}
+	}
+	return version, nil
+}
+
+// stamp writes into the copy what it holds.
+func (t *Tx) stamp(ctx context.Context, version Version) error {
+	null := func(at time.Time) any {
+		if at.IsZero() {
+			return nil
+		}
+		return at
+	}
+	_, err := t.Exec(ctx, "CREATE TABLE "+building+`.meta.published AS SELECT $1::BIGINT AS refresh, $2::TIMESTAMPTZ AS refreshed_at,
+		$3::TIMESTAMPTZ AS newest_extracted_at, $4::TIMESTAMPTZ AS published_at`,
+		version.Refresh, null(version.RefreshedAt), null(version.Newest), version.PublishedAt)
+	if err != nil {
+		return fmt.Errorf("stamp the copy: %w", err)
+	}
+	return nil
+}
+
+// replace puts a finished file in the place of path, whole or not at all. Nobody writes to a copy, so it is made
+// read-only: a tool that opens it for writing is refused instead of leaving a log that would not fit the next copy.
+func replace(from, path string) error {
+	file, err := os.Open(from)
+	if err != nil {
+		return fmt.Errorf("open the copy: %w", err)
+	}
+	err = errors.Join(file.Sync(), file.Chmod(0o444), file.Close())
+	if err != nil {
+		return fmt.Errorf("sync the copy: %w", err)
+	}
+	if err := os.Rename(from, path); err != nil {
+		return fmt.Errorf("put the copy in place: %w", err)
+	}
+	if err := os.Remove(path + ".wal"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove a log that does not belong to the copy: %w", err)
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("open the copy's folder: %w", err)
+	}
+	if err := errors.Join(folder.Sync(), folder.Close()); err != nil {
+		return fmt.Errorf("sync the copy's folder: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,30 @@
+package warehouse
+
+import (
+	"context"
+	"fmt"
+)
+
+// UseThreads sets how many threads DuckDB works with from now on; 0: as many as configured. More than are configured
+// there never are. It waits its turn in the write queue.
+func (d *DB) UseThreads(ctx context.Context, threads int) error {
+	if threads <= 0 || d.cfg.Threads > 0 && threads > d.cfg.Threads {
+		threads = d.cfg.Threads
+	}
+	if threads <= 0 {
+		return nil // nothing is configured: DuckDB's own choice stands
+	}
+	if err := d.queue.Acquire(ctx, 1); err != nil {
+		return fmt.Errorf("set threads: wait for the write queue: %w", err)
+	}
+	defer d.queue.Release(1)
+	return d.use(ctx, func(inst *instance) error {
+		if _, err := inst.writers.ExecContext(ctx, fmt.Sprintf("SET threads = %d", threads)); err != nil {
+			return fmt.Errorf("set threads: %w", err)
+		}
+		return nil
+	})
+}
+
+// Threads is how many are configured; 0: one a core.
+func (d *DB) Threads() int { return d.cfg.Threads }

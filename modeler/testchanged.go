@@ -1,0 +1,139 @@
+package modeler
+
+import (
+	"context"
+
+	"claude-analytics/modeler/project"
+)
+
+// changedTests are the tests that a refresh runs on what it computed: the rows of the changed sessions, days, tools. They lie
+// in temporary tables then, so the cost follows the change.
+type changedTests struct {
+	byNode   map[*project.Node][]*project.Test
+	failures map[*project.Test]int64
+	errors   map[*project.Test]error
+	whole    map[*project.Node]bool // all rows were looked at
+}
+
+func newChangedTests(p *project.Project) *changedTests {
+	c := &changedTests{
+		byNode: map[*project.Node][]*project.Test{}, failures: map[*project.Test]int64{}, errors: map[*project.Test]error{}, whole: map[*project.Node]bool{},
+	}
+	for _, t := range p.Tests {
+		if t.Node != nil && t.IsGeneric() {
+			c.byNode[t.Node] = append(c.byNode[t.Node], t)
+		}
+	}
+	return c
+}
+
+// testView tests a view over documents while its rows are at hand. A fault of a test never is one of the refresh.
+func (r *run) testView(ctx context.Context, n *project.Node) error {
+	if !overDocuments(n) {
+		return nil
+	}
+	return r.testTemp(ctx, n, n.Name)
+}
+
+// testTemp runs the tests of a node on a temporary table.
+func (r *run) testTemp(ctx context.Context, n *project.Node, table string) error {
+	tests := r.tests.byNode[n]
+	if len(tests) == 0 {
+		return nil
+	}
+	failures, err := checkRelation(ctx, r.tx, tests, temp(table))
+	if err != nil && ctx.Err() != nil {
+		return err
+	}
+	for i, t := range tests {
+		if err != nil {
+			r.tests.errors[t] = err
+		}
+		r.tests.failures[t] += failures[i] // adds up over the parts of a rebuild
+	}
+	if err != nil { // DuckDB may have given the transaction up; nothing was written in it
+		return r.exec(ctx, "begin again after a test", "ROLLBACK; BEGIN TRANSACTION")
+	}
+	return nil
+}
+
+// testTables ends the transaction, so that everybody sees the new rows, and tests them then.
+func (r *run) testTables(ctx context.Context) error {
+	if err := r.settle(ctx); err != nil {
+		return err
+	}
+	for _, n := range r.project.Nodes {
+		d, table := r.diffs[n], r.fresh[n]
+		if d == nil || !d.changed || d.all || table == "" {
+			continue
+		}
+		if err := r.testTemp(ctx, n, table); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// noteTests enters what a refresh found into the book, and makes due what it could not find out.
+func (m *Modeler) noteTests(r *run) (news bool) {
+	var results []TestResult
+	var due []string
+	for _, t := range r.project.Tests {
+		failures, tested := r.tests.failures[t]
+		err := r.tests.errors[t]
+		whole := t.Node != nil && r.tests.whole[t.Node]
+		judged := resultOf(t)
+		judged.judge(t, failures, err)
+		switch {
+		case tested && whole && err == nil:
+			results = append(results, judged)
+			m.tests.begin([]*project.Test{t})
+		case tested && judged.Status != TestPass:
+			if m.tests.passed(t.Name) {
+				results = append(results, judged) // known at once; how many rows there are in all is found out later
+			}
+			due = append(due, t.Name)
+		case tested && m.tests.passed(t.Name) && !r.lostParents(t):
+			// It passed before, and what changed passes too.
+		case tested || r.touches(t):
+			due = append(due, t.Name)
+		}
+	}
+	return m.tests.note(results, due)
+}
+
+// lostParents is whether rows may have gone that the test's column refers to.
+func (r *run) lostParents(t *project.Test) bool {
+	if t.Parent() == nil {
+		return false
+	}
+	d := r.diffs[t.Parent()]
+	return d != nil && d.changed && (d.all || d.lost)
+}
+
+// touches is whether a test has to be run again over whole tables, because of what a refresh changed.
+func (r *run) touches(t *project.Test) bool {
+	changed := func(n *project.Node) bool {
+		d := r.diffs[n]
+		return d != nil && d.changed
+	}
+	switch {
+	case t.Kind == project.KindSingular:
+		for _, n := range t.Refs() {
+			if changed(n) {
+				return true
+			}
+		}
+		return len(t.Sources()) > 0
+	case t.Kind == project.KindFreshness:
+		return false // by the clock
+	case t.Node == nil:
+		return true
+	case t.Kind == project.KindContract:
+		return r.rebuild[t.Node] || (r.ahead != nil && r.ahead.nodes[t.Node])
+	}
+	d := r.diffs[t.Node]
+	rebuilt := d != nil && d.changed && d.all || t.Node.Materialized == project.Seed && r.rebuild[t.Node]
+	view := t.Node.Materialized == project.View && !overDocuments(t.Node)
+	return rebuilt || r.lostParents(t) || (view && r.upstreamChanged(t.Node))
+}
