@@ -17,6 +17,7 @@ import (
 var marts = []string{
 	"dim_sessions", "dim_projects", "dim_tools", "fct_messages", "fct_tool_calls", "fct_api_requests", "agg_daily_summary",
 	"dim_date", "fct_file_operations", "agg_hourly_activity", "agg_session_metrics", "agg_tool_efficiency", "agg_code_changes",
+	"dim_models", "fct_turns", "fct_subagent_runs", "fct_git_operations", "fct_cost_attribution", "fct_blocks_5h", "agg_session_models",
 }
 
 // martSums is the content of each mart, whatever the order of its rows.
@@ -67,6 +68,7 @@ func TestRealTranscripts(t *testing.T) {
 	if max := number(t, data, "SELECT max(_seq) FROM raw.conversations"); max > 2789+200 {
 		t.Errorf("the second run published again: sequence %d", max)
 	}
+	sameAsCCUsage(t, dir, data)
 }
 
 func TestHardSeeds(t *testing.T) {
@@ -136,6 +138,7 @@ func sameAsTruth(t *testing.T, data string, truth *generator.Truth) {
 			t.Errorf("tokens of session %s: %d, the truth is %d", session.ID, bySession[session.ID], session.Tokens.Total)
 		}
 	}
+	costsAsTruth(t, data, truth)
 }
 
 // deadLetters counts them in the stopped service's stream, through `status`.

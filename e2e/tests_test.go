@@ -14,7 +14,7 @@ import (
 )
 
 // plant changes a stopped service's warehouse, as nobody should.
-func plant(t *testing.T, dataDir string, statements ...string) {
+func plantFault(t *testing.T, dataDir string, statements ...string) {
 	t.Helper()
 	db := warehouse.New(warehouse.Config{Path: filepath.Join(dataDir, "analytics.duckdb")}, zerolog.Nop())
 	if err := db.Open(t.Context()); err != nil {
@@ -46,7 +46,7 @@ func TestFailingTestsOfTheModels(t *testing.T) {
 	if r := runProgram(t, nil, "transform", "--data-dir", data); r.code != 0 || !strings.Contains(r.stdout, "0 failed") {
 		t.Fatalf("before: exit %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
-	plant(t, data, "INSERT INTO marts.dim_tools SELECT * FROM marts.dim_tools LIMIT 1")
+	plantFault(t, data, "INSERT INTO marts.dim_tools SELECT * FROM marts.dim_tools LIMIT 1")
 	var answer struct {
 		Tests struct {
 			Failed  int

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
@@ -29,8 +31,9 @@ func TestModelsIncrementalEqualsFull(t *testing.T) {
 	fewerChecks(t, 4) // the program's own models take a multiple of the small ones' time
 	rapid.Check(t, func(rt *rapid.T) {
 		b := emptyBronze(t, db)
+		prices := writePrices(rt, t, "nobody-knows", 0)
 		refresh := func(opts modeler.Options, chunk int64) {
-			m := newModeler(db, modeler.Config{ProjectFS: modeler.Models(), Chunk: chunk})
+			m := newModeler(db, modeler.Config{ProjectFS: modeler.Models(), Chunk: chunk, Prices: prices})
 			if _, err := m.Refresh(context.Background(), opts); err != nil {
 				rt.Fatalf("refresh: %v", err)
 			}
@@ -46,13 +49,28 @@ func TestModelsIncrementalEqualsFull(t *testing.T) {
 				seen[r.id] = true
 			}
 			b.applyRecords(t, records)
+			if rapid.IntRange(0, 3).Draw(rt, "new prices") == 0 {
+				prices = writePrices(rt, t, rapid.SampledFrom([]string{"nobody-knows", "claude-opus-4-6", "claude-haiku-5-5"}).Draw(rt, "priced"), rapid.IntRange(0, 3).Draw(rt, "price"))
+			}
 			if rapid.IntRange(0, 2).Draw(rt, "refresh") > 0 {
 				refresh(modeler.Options{}, rapid.SampledFrom([]int64{0, 0, 3}).Draw(rt, "chunk"))
 			}
 		}
 		refresh(modeler.Options{}, 0)
-		checkEqualsFull(rt, t, b, p, modeler.Models())
+		b.freeze(t, p)
+		refresh(modeler.Options{Full: true}, 0)
+		b.compare(rt, p, tables(t, p))
 	})
+}
+
+// writePrices makes a price list of one's own.
+func writePrices(rt *rapid.T, t *testing.T, model string, usd int) string {
+	file := filepath.Join(t.TempDir(), "prices.yml")
+	text := fmt.Sprintf("- {model_id: %s, effective_from: 2026-02-02, input_usd: %d, output_usd: 1, cache_read_usd: 0, cache_write_5m_usd: 0, cache_write_1h_usd: 0}\n", model, usd)
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		rt.Fatal(err)
+	}
+	return file
 }
 
 // record is one document of a transcript, or, with deleted, its end.
@@ -84,15 +102,27 @@ func drawRecord(rt *rapid.T) record {
 	case "prompt":
 		o["message"] = map[string]any{"role": "user", "content": pick("text", "fix the bug", "add a feature", "ok", "[Request interrupted by user]", "")}
 	case "result":
+		o["toolUseResult"] = drawToolResult(rt)
+		if number("reports", 3) == 0 {
+			o["toolUseResult"] = map[string]any{"agentId": pick("started", "ag", "ag2"), "status": "completed", "gitOperation": map[string]any{"commit": map[string]any{"sha": "abc1234"}}}
+		}
 		o["message"] = map[string]any{"role": "user", "content": []any{map[string]any{
 			"type": "tool_result", "tool_use_id": call, "is_error": number("is_error", 1) == 1, "content": pick("output", "ok", "timed out", "User rejected"),
 		}}}
-		o["toolUseResult"] = drawToolResult(rt)
 	case "answer", "use":
 		o["type"] = "assistant"
+		o["gitBranch"], o["version"] = pick("branch", "", "main", "page"), pick("version", "2.1.30", "2.1.100")
+		if number("attribution", 4) == 0 {
+			o["attributionSkill"] = pick("skill", "shipping", "drawing")
+		}
 		o["message"] = drawResponse(rt, call)
 	case "system":
-		o["type"], o["subtype"] = "system", "turn_duration"
+		o["type"], o["subtype"], o["durationMs"] = "system", "turn_duration", number("turn duration", 3)*1000
+	case "link":
+		r.object = map[string]any{
+			"type": "pr-link", "sessionId": o["sessionId"], "timestamp": o["timestamp"], "prNumber": 7, "prUrl": "https://h/me/app/pull/7", "prRepository": "me/app",
+		}
+		return r
 	case "title":
 		r.object = map[string]any{"type": "summary", "summary": "A title", "sessionId": o["sessionId"]}
 		return r
@@ -101,8 +131,6 @@ func drawRecord(rt *rapid.T) record {
 		o["data"] = map[string]any{"type": "agent_progress", "agentId": "ag", "message": map[string]any{
 			"type": "assistant", "timestamp": o["timestamp"], "message": drawResponse(rt, call),
 		}}
-	case "link":
-		o["type"], o["prNumber"] = "pr-link", 7
 	case "queued":
 		o["type"] = "attachment"
 		o["attachment"] = map[string]any{"type": "queued_command", "prompt": "and then this", "commandMode": "prompt"}
@@ -112,7 +140,7 @@ func drawRecord(rt *rapid.T) record {
 		o["message"] = map[string]any{"role": "user", "content": "lost"}
 	}
 	if number("sidechain", 4) == 0 {
-		o["isSidechain"], o["agentId"] = true, "ag"
+		o["isSidechain"], o["agentId"] = true, pick("agent", "ag", "ag2")
 	}
 	r.object = o
 	for range number("findings", 2) {
@@ -132,18 +160,22 @@ func drawToolResult(rt *rapid.T) any {
 }
 
 func drawResponse(rt *rapid.T, call string) map[string]any {
+	number := func(label string, most int) int { return rapid.IntRange(0, most).Draw(rt, label) }
 	var block map[string]any
 	switch rapid.IntRange(0, 2).Draw(rt, "block") {
 	case 0:
 		block = map[string]any{"type": "text", "text": "Done. See http://example.com?"}
 	case 1:
 		block = map[string]any{
-			"type": "tool_use", "id": call, "name": rapid.SampledFrom([]string{"Read", "Bash", "mcp__x__y", "Edit", "Write"}).Draw(rt, "tool"),
+			"type": "tool_use", "id": call, "name": rapid.SampledFrom([]string{"Read", "Bash", "mcp__x__y", "Edit", "Write", "Skill", "Agent"}).Draw(rt, "tool"),
 			"input": rapid.SampledFrom([]map[string]any{
 				{"file_path": "/p/a.go", "old_string": "a", "new_string": "a\nb"},
 				{"file_path": "/q/.worktrees/x/b.py", "content": "a\nb\nc"},
 				{"file_path": "c.txt"},
-				{"command": "git commit -m x"},
+				{"command": "git commit -m x && git push"},
+				{"command": "gh pr create"},
+				{"command": "ls"},
+				{"skill": "drawing", "subagent_type": "Explore"},
 				{},
 			}).Draw(rt, "input"),
 		}
@@ -152,8 +184,11 @@ func drawResponse(rt *rapid.T, call string) map[string]any {
 	}
 	return map[string]any{
 		"id": "m" + strconv.Itoa(rapid.IntRange(0, 3).Draw(rt, "message id")), "role": "assistant",
-		"model": rapid.SampledFrom([]string{"claude-opus-4-6", "<synthetic>"}).Draw(rt, "model"), "content": []any{block},
-		"usage": map[string]any{"input_tokens": 3, "output_tokens": rapid.IntRange(0, 3).Draw(rt, "output")},
+		"model": rapid.SampledFrom([]string{"claude-opus-4-6", "claude-haiku-5-5", "nobody-knows", "<synthetic>"}).Draw(rt, "model"), "content": []any{block},
+		"usage": map[string]any{
+			"input_tokens": 1 + 100_000*number("large", 1), "output_tokens": number("output", 3), "speed": rapid.SampledFrom([]string{"standard", "fast"}).Draw(rt, "speed"),
+			"server_tool_use": map[string]any{"web_search_requests": number("searches", 1)},
+		},
 	}
 }
 

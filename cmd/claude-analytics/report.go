@@ -29,16 +29,9 @@ func (reportCmd) Help() string {
 		"  claude-analytics report session --json | jq '.session[0]'"
 }
 
-// report is the answer for programs; it is encoded under the report's name.
-type report struct {
-	kind   string
-	Rows   []*reportRow
-	Totals reportRow
-}
-
-// reportRow is a period, session, project, model, tool or block; or what all of them come to. The names are ccusage's,
-// as far as it has one.
-type reportRow struct {
+// usageRow is a period, session, project or model; or what all of them come to. The names are ccusage's, as far as it has
+// one.
+type usageRow struct {
 	Period      string `json:"period,omitempty"`
 	Date        string `json:"date,omitempty"`
 	Month       string `json:"month,omitempty"`
@@ -50,12 +43,13 @@ type reportRow struct {
 
 	counts
 
-	ModelsUsed   []string     `json:"modelsUsed,omitempty"`
-	Breakdowns   []*breakdown `json:"modelBreakdowns,omitempty"`
-	LastActivity string       `json:"lastActivity,omitempty"`
-
-	toolFields
-	blockFields
+	ModelsUsed     []string     `json:"modelsUsed,omitempty"`
+	Breakdowns     []*breakdown `json:"modelBreakdowns,omitempty"`
+	Sessions       int64        `json:"sessions"`
+	WebSearches    int64        `json:"webSearches"`
+	SubagentTokens int64        `json:"subagentTokens"`
+	SubagentCost   json.Number  `json:"subagentCost"`
+	LastActivity   string       `json:"lastActivity,omitempty"`
 }
 
 // counts are what is summed up.
@@ -71,19 +65,11 @@ type counts struct {
 
 // confidence says what is doubtful about the counts beside it.
 type confidence struct {
-	Requests          int64 `json:"requests"`
-	Sessions          int64 `json:"sessions,omitempty"`
-	WebSearches       int64 `json:"webSearches,omitempty"`
-	UnpricedRequests  int64 `json:"unpricedRequests"`
-	UnpricedTokens    int64 `json:"unpricedTokens,omitempty"`
-	LowerBound        int64 `json:"lowerBoundRequests"`
-	IncompleteUsage   int64 `json:"incompleteRequests"`
-	SubagentTokens    int64 `json:"subagentTokens,omitempty"`
-	subagentCostField       //nolint:unused // promoted into the JSON
-}
-
-type subagentCostField struct {
-	SubagentCost json.Number `json:"subagentCost,omitempty"`
+	Requests         int64 `json:"requests"`
+	UnpricedRequests int64 `json:"unpricedRequests"`
+	UnpricedTokens   int64 `json:"unpricedTokens"`
+	LowerBound       int64 `json:"lowerBoundRequests"`
+	Incomplete       int64 `json:"incompleteRequests"`
 }
 
 // breakdown is one model's share of a row.
@@ -105,25 +91,51 @@ func (c *reportCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
+	if c.Kind == "blocks" && c.Project != "" {
+		return usagef("blocks are of all projects together, as limits are: leave --project out")
+	}
 	cfg, log, err := e.startOnce(nil)
 	if err != nil {
 		return err
 	}
-	answer, err := queryAnywhere(ctx, cfg, log, queryRequest{SQL: reportSQL(c.Kind, filter), Limit: 1_000_000, Timeout: time.Minute.String()})
+	answer, err := queryAnywhere(ctx, cfg, log, queryRequest{
+		SQL: reportSQL(c.Kind, filter), Limit: 1_000_000, Timeout: time.Minute.String(), Raw: true, // the published copy is seconds behind
+	})
 	if err != nil {
 		if strings.Contains(err.Error(), "does not exist") {
 			return fmt.Errorf("the models are not built yet: run `claude-analytics transform` (%w)", err)
 		}
 		return err
 	}
-	r, err := readReport(c.Kind, answer)
+	switch c.Kind {
+	case "tool":
+		return finish(e, c, answer, readLevels[toolRow, toolRow], printTools)
+	case "blocks":
+		return finish(e, c, answer, readBlocks, printBlocks)
+	}
+	return finish(e, c, answer, readUsage, printUsage)
+}
+
+// finish reads a query's answer and writes it for programs or for people.
+func finish[Row, Total any](e *env, c *reportCmd, answer queryAnswer,
+	read func([]levelled) ([]*Row, Total, error), write func(*env, string, []*Row, Total),
+) error {
+	lines, err := readLines(answer)
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		return writeJSON(e.stdout, map[string]any{c.Kind: r.Rows, "totals": r.Totals})
+	rows, totals, err := read(lines)
+	if err != nil {
+		return err
 	}
-	r.print(e)
+	switch {
+	case c.JSON:
+		return writeJSON(e.stdout, map[string]any{c.Kind: rows, "totals": totals})
+	case len(rows) == 0:
+		e.println("Nothing to report: no request in this range.")
+	default:
+		write(e, c.Kind, rows, totals)
+	}
 	return nil
 }
 
@@ -168,70 +180,4 @@ func (f reportFilter) where() string {
 		conditions = append(conditions, "project_id IN (SELECT project_id FROM marts.dim_projects WHERE project_id = "+name+" OR lower(project_name) = lower("+name+"))")
 	}
 	return strings.Join(conditions, " AND ")
-}
-
-// readReport makes a report of a query's rows: each is an object, one a key and model, one a key, and one of everything.
-func readReport(kind string, answer queryAnswer) (*report, error) {
-	r := &report{kind: kind, Rows: []*reportRow{}}
-	rows := map[string]*reportRow{}
-	var breakdowns []keyedBreakdown
-	for _, cells := range answer.Rows {
-		var line struct {
-			Level int    `json:"level"`
-			Key   string `json:"key"`
-		}
-		object, err := objectOf(names(answer.Columns), cells)
-		if err != nil {
-			return nil, err
-		}
-		if err := json.Unmarshal(object, &line); err != nil {
-			return nil, fmt.Errorf("read report: %w", err)
-		}
-		switch line.Level {
-		case levelModel:
-			b := keyedBreakdown{key: line.Key, breakdown: &breakdown{}}
-			if err := json.Unmarshal(object, b.breakdown); err != nil {
-				return nil, fmt.Errorf("read report: %w", err)
-			}
-			breakdowns = append(breakdowns, b)
-		case levelKey:
-			row := &reportRow{}
-			if err := json.Unmarshal(object, row); err != nil {
-				return nil, fmt.Errorf("read report: %w", err)
-			}
-			rows[line.Key] = row
-			r.Rows = append(r.Rows, row)
-		default:
-			if err := json.Unmarshal(object, &r.Totals); err != nil {
-				return nil, fmt.Errorf("read report: %w", err)
-			}
-		}
-	}
-	for _, b := range breakdowns {
-		if row := rows[b.key]; row != nil && b.Requests > 0 {
-			row.ModelsUsed = append(row.ModelsUsed, b.ModelName)
-			row.Breakdowns = append(row.Breakdowns, b.breakdown)
-		}
-	}
-	return r, nil
-}
-
-type keyedBreakdown struct {
-	key string
-	*breakdown
-}
-
-// objectOf writes one row as a JSON object; what is NULL is left out.
-func objectOf(keys []string, cells []json.RawMessage) ([]byte, error) {
-	object := map[string]json.RawMessage{}
-	for i, cell := range cells {
-		if string(cell) != "null" {
-			object[keys[i]] = cell
-		}
-	}
-	text, err := json.Marshal(object)
-	if err != nil {
-		return nil, fmt.Errorf("read report: %w", err)
-	}
-	return text, nil
 }

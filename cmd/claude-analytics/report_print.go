@@ -1,50 +1,33 @@
 package main
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 )
 
-// print writes the report for people: a table with totals, and below it what is doubtful.
-func (r *report) print(e *env) {
-	if len(r.Rows) == 0 {
-		e.println("Nothing to report: no request in this range.")
-		return
-	}
-	switch r.kind {
-	case "tool":
-		r.printTools(e)
-	case "blocks":
-		r.printBlocks(e)
-	default:
-		r.printUsage(e)
-	}
-	r.printNotes(e)
-}
-
 // heads are what the first column is called.
 var heads = map[string]string{"daily": "day", "monthly": "month", "session": "session", "project": "project", "model": "model"}
 
-func (r *report) printUsage(e *env) {
-	t := table{head: []string{heads[r.kind], "models", "input", "output", "cache write", "cache read", "total", "cost $"}}
+func printUsage(e *env, kind string, rows []*usageRow, totals usageRow) {
+	t := table{head: []string{heads[kind], "models", "input", "output", "cache write", "cache read", "total", "cost $"}}
 	t.right = map[int]bool{2: true, 3: true, 4: true, 5: true, 6: true, 7: true}
-	if r.kind == "model" {
+	if kind == "model" {
 		t.head[1] = "written as"
 	}
-	add := func(label, models string, row *reportRow) {
-		t.add(label, models, count(row.InputTokens), row.output(), count(row.CacheCreationTokens), count(row.CacheReadTokens),
-			count(row.TotalTokens), row.cost())
+	add := func(label string, row *usageRow) {
+		t.add(label, strings.Join(row.ModelsUsed, ", "), count(row.InputTokens), row.output(), count(row.CacheCreationTokens),
+			count(row.CacheReadTokens), count(row.TotalTokens), row.cost())
 	}
-	for _, row := range r.Rows {
-		add(row.label(r.kind), strings.Join(row.ModelsUsed, ", "), row)
+	for _, row := range rows {
+		add(row.label(kind), row)
 	}
-	add("total", "", &r.Totals)
+	add("total", &totals)
 	t.write(e.stdout)
+	totals.notes(e)
 }
 
 // label is what people call a row.
-func (r *reportRow) label(kind string) string {
+func (r *usageRow) label(kind string) string {
 	switch kind {
 	case "session":
 		title := []rune(strings.Join(strings.Fields(r.Title), " "))
@@ -92,25 +75,24 @@ func dollars(exact string) string {
 	return count(n) + "." + cents
 }
 
-// printNotes says what is doubtful, with the counts.
-func (r *report) printNotes(e *env) {
-	t := &r.Totals
+// notes says what is doubtful, with the counts.
+func (c *confidence) notes(e *env) {
 	e.printf("\nAPI-equivalent cost in US dollars; a subscription is billed otherwise.\n")
-	if t.UnpricedRequests > 0 {
-		e.printf("*  without the %s of %s requests (%s tokens) that have no price; PRICES names a file with prices of your own.\n",
-			plural(t.UnpricedRequests, "cost"), count(t.UnpricedRequests), count(t.UnpricedTokens))
+	if c.UnpricedRequests > 0 {
+		e.printf("*  without the cost of %s (%s tokens) for which there is no price; PRICES names a file with prices of your own.\n",
+			plural(c.UnpricedRequests, "request"), count(c.UnpricedTokens))
 	}
-	if t.LowerBound > 0 {
-		e.printf("≥  the output of %s requests is a lower bound: CLI 2.1.7 to 2.1.50 wrote placeholders.\n", count(t.LowerBound))
+	if c.LowerBound > 0 {
+		e.printf("≥  the output of %s is a lower bound: CLI 2.1.7 to 2.1.50 wrote placeholders.\n", plural(c.LowerBound, "request"))
 	}
-	if t.IncompleteUsage > 0 {
-		e.printf("   the final usage of %s requests is missing, so they may have cost more.\n", count(t.IncompleteUsage))
+	if c.Incomplete > 0 {
+		e.printf("   the final usage of %s is missing, so the cost may be higher.\n", plural(c.Incomplete, "request"))
 	}
 }
 
 func plural(n int64, word string) string {
 	if n == 1 {
-		return word
+		return "1 " + word
 	}
-	return fmt.Sprint(word, "s")
+	return count(n) + " " + word + "s"
 }

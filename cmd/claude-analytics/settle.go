@@ -76,13 +76,15 @@ const summarySQL = `SELECT
 	(SELECT count(*) FROM marts.fct_messages)::BIGINT,
 	(SELECT count(*) FROM marts.fct_tool_calls)::BIGINT,
 	(SELECT coalesce(sum(input_tokens + output_tokens + cache_creation_tokens + cache_read_tokens), 0) FROM marts.fct_api_requests)::BIGINT,
+	(SELECT coalesce(sum(cost_usd), 0)::VARCHAR FROM marts.fct_api_requests),
 	(SELECT count(*) FROM raw.conversations)::BIGINT`
 
 // printSummary shows what is in the marts, and how fast it came there.
 func (s *service) printSummary(ctx context.Context, e *env) error {
 	var sessions, projects, messages, calls, tokens, documents int64
+	var cost string
 	err := s.db.Read(ctx, func(ctx context.Context, tx *warehouse.Tx) error {
-		return tx.QueryRow(ctx, summarySQL).Scan(&sessions, &projects, &messages, &calls, &tokens, &documents)
+		return tx.QueryRow(ctx, summarySQL).Scan(&sessions, &projects, &messages, &calls, &tokens, &cost, &documents)
 	})
 	if err != nil {
 		return fmt.Errorf("sum up: %w", err)
@@ -94,6 +96,7 @@ func (s *service) printSummary(ctx context.Context, e *env) error {
 	t.add("messages", count(messages))
 	t.add("tool calls", count(calls))
 	t.add("tokens", count(tokens))
+	t.add("API-equivalent cost, US$", dollars(cost))
 	t.add("documents", count(documents))
 	t.add("dead letters", count(source.DeadLetters+int64(sunk.Warehouse.DeadLetters)))
 	if took := s.took(); took > 0 && sunk.Warehouse.Rows > 0 {

@@ -299,6 +299,7 @@ func (c *counted) finish() {
 		c.requests++
 		c.calls[g.model]++
 		spent := tokensOf(g.usage)
+		spent.price(g.model, str(g.usage["speed"]) == "fast")
 		c.tokens.add(spent)
 		sum := c.models[g.model]
 		sum.add(spent)

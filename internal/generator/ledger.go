@@ -42,6 +42,7 @@ type response struct {
 	tokens              Tokens
 	text                bool // has a text block with text
 	usage               bool // reports usage
+	fast                bool // in fast mode
 	sidechain, nested   bool
 	noMessage           bool
 }
@@ -215,6 +216,7 @@ func (t *tally) addResponse(r *response, session *SessionTruth) {
 		return
 	}
 	truth.APIRequests++
+	r.tokens.price(r.model, r.fast)
 	truth.ModelCalls[r.model]++
 	truth.Tokens.add(r.tokens)
 	sum := truth.ModelTokens[r.model]

@@ -97,7 +97,7 @@ func (t *thread) spend(output int) usage {
 // answer writes a response: one line for each block, all with the same id and (nearly) the same usage.
 func (t *thread) answer(p reply) *response {
 	id, request := t.r.token("msg_01", 22), t.r.token("req_011C", 20)
-	row := &response{key: id, session: t.id, model: p.model, first: noTime, tokens: p.usage.tokens(), usage: true, sidechain: t.sidechain}
+	row := &response{key: id, session: t.id, model: p.model, first: noTime, tokens: p.usage.tokens(), usage: true, fast: p.usage.fast, sidechain: t.sidechain}
 	early, final := p.usage.output, p.usage.output
 	switch {
 	case t.ver.usageGrows() && len(p.blocks) > 1 && t.r.chance(0.29):

@@ -26,6 +26,7 @@ import (
 //     nested in agent_progress records. Its usage is that of the line with most output tokens; its day and time are the
 //     earliest readable timestamp among its lines. <synthetic> replies are responses without tokens.
 //   - Cache creation is the larger of the flat figure and the sum of the 5-minute and 1-hour figures.
+//   - A request costs what its model's tokens cost by list, in fast mode a multiple, and a cent for each web search.
 //   - A tool call is a tool_use id, wherever it stands; an orphan result (its call was never written) is counted with
 //     status orphan_result and without a tool.
 //   - Days are UTC dates of those times; the day "" holds what has no readable time of its own.
@@ -85,6 +86,8 @@ type Tokens struct {
 	Cache1h       int64 `json:"cache_creation_1h"`
 	Total         int64 `json:"total"` // Input + Output + CacheRead + CacheCreation
 	WebSearches   int64 `json:"web_searches"`
+	Cost          int64 `json:"cost_billionths"` // of a dollar, of the requests that have a price
+	Unpriced      int64 `json:"unpriced"`        // requests without one
 }
 
 func (t *Tokens) add(o Tokens) {
@@ -96,6 +99,8 @@ func (t *Tokens) add(o Tokens) {
 	t.Cache1h += o.Cache1h
 	t.Total += o.Total
 	t.WebSearches += o.WebSearches
+	t.Cost += o.Cost
+	t.Unpriced += o.Unpriced
 }
 
 // Place is a part of a file. File is relative to the generated folder, written by PathText; Offset and Size are in bytes.

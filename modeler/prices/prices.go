@@ -7,6 +7,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"strings"
@@ -100,19 +101,27 @@ func readCSV(name string, text []byte, faults *project.Faults) []Row {
 		case errors.As(err, &bad):
 			fault(faults, name, bad.Line, "%v", bad.Err)
 			return nil
-		case err != nil:
+		case errors.Is(err, io.EOF):
 			if head == nil {
 				fault(faults, name, 1, "no head: the first line names the columns, such as model_id,input_usd,output_usd,…")
 			}
 			return rows
+		case err != nil:
+			fault(faults, name, 0, "%v", err)
+			return nil
 		}
 		line, _ := r.FieldPos(0)
 		if head == nil {
 			head = record
+			seen := map[string]bool{}
 			for _, column := range head {
-				if _, known := columns[column]; !known {
+				switch _, known := columns[column]; {
+				case !known:
 					fault(faults, name, line, "unknown column %q: the columns are %s", column, strings.Join(order, ", "))
+				case seen[column]:
+					fault(faults, name, line, "column %s stands twice", column)
 				}
+				seen[column] = true
 			}
 			continue
 		}

@@ -25,6 +25,7 @@ func TestFaults(t *testing.T) {
 		{"negative", "p.csv", head + "m,,,,-1,2,1,1,1\n", `p.csv:2: input_usd "-1"`},
 		{"decorated", "p.csv", head + "claude-opus-4-5-20251101,,,,1,2,1,1,1\n", `write the model as requests are matched with it: "claude-opus-4-5"`},
 		{"unknown column", "p.csv", "model,price\nm,1\n", `p.csv:1: unknown column "model"`},
+		{"column twice", "p.csv", "model_id,model_id\nm,m\n", "p.csv:1: column model_id stands twice"},
 		{"ragged", "p.csv", head + "m,,\n", "p.csv:2: wrong number of fields"},
 		{"empty", "p.csv", "", "p.csv:1: no head"},
 		{"other ending", "p.txt", head, "a price list is a .csv, .yml or .yaml file"},

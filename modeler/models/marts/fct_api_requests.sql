@@ -6,7 +6,7 @@ with messages as (
     select
         *,
         list_transform(
-            string_split(regexp_extract(cli_version, '^(\d+\.\d+\.\d+)', 1), '.'), part -> try_cast(part as bigint)
+            string_split(regexp_extract(cli_version, '^(\d+\.\d+\.\d+)', 1), '.'), lambda part: try_cast(part as integer)::bigint
         ) as cli_version_parts,
         coalesce(model, 'unknown') as model_name,
         -- What was written for an hour costs more; whatever no class is named for was written for five minutes.
@@ -147,8 +147,7 @@ final as (
             messages.is_nested
             or coalesce(
                 messages.stop_reason is null
-                and {'major': messages.cli_version_parts[1], 'minor': messages.cli_version_parts[2], 'patch': messages.cli_version_parts[3]}
-                    >= {'major': 2::bigint, 'minor': 1::bigint, 'patch': 97::bigint},
+                and messages.cli_version_parts[1] * 1000000 + messages.cli_version_parts[2] * 1000 + messages.cli_version_parts[3] >= 2001097,
                 false
             )
         ) as is_incomplete,

@@ -1,4 +1,4 @@
--- What the requests cost is what sessions, projects, models and days cost.
+-- What the requests cost is what sessions, projects, models, days, turns, shares and blocks cost.
 with requests as (
     select coalesce(sum(cost_usd), 0) as cost_usd from {{ ref('fct_api_requests') }}
 ),
@@ -11,6 +11,12 @@ sums as (
     select 'dim_models', coalesce(sum(cost_usd), 0) from {{ ref('dim_models') }}
     union all
     select 'agg_daily_summary', coalesce(sum(cost_usd), 0) from {{ ref('agg_daily_summary') }}
+    union all
+    select 'fct_turns', coalesce(sum(cost_usd), 0) from {{ ref('fct_turns') }}
+    union all
+    select 'fct_cost_attribution', coalesce(sum(cost_usd), 0) from {{ ref('fct_cost_attribution') }}
+    union all
+    select 'fct_blocks_5h', coalesce(sum(cost_usd), 0) from {{ ref('fct_blocks_5h') }}
 )
 
 select sums.model, sums.cost_usd, requests.cost_usd as expected

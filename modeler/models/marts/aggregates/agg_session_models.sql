@@ -2,7 +2,11 @@
 
 -- One row per session, day and model: what sessions, projects, models and reports sum up, instead of all requests.
 with requests as (
-    select * replace (coalesce(model, 'unknown') as model) from {{ ref('fct_api_requests') }}
+    select
+        * replace (
+            coalesce(model, 'unknown') || case when speed = 'fast' and not ends_with(coalesce(model, ''), '-fast') then '-fast' else '' end as model
+        )
+    from {{ ref('fct_api_requests') }}
 ),
 
 final as (
