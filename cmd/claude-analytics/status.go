@@ -15,6 +15,7 @@ import (
 	"claude-analytics/ingest"
 	"claude-analytics/internal/config"
 	"claude-analytics/internal/stream"
+	"claude-analytics/internal/warehouse"
 	"claude-analytics/modeler"
 	"claude-analytics/sink"
 )
@@ -32,7 +33,9 @@ type statusReport struct {
 	Stream  *stream.State   `json:"stream,omitempty"`
 	Sink    *sink.Status    `json:"sink,omitempty"`
 	Models  *modeler.Status `json:"models,omitempty"`
-	Faults  []string        `json:"faults,omitempty"`
+	// Published is how the published copy stands.
+	Published *warehouse.PublisherStatus `json:"published,omitempty"`
+	Faults    []string                   `json:"faults,omitempty"`
 }
 
 // status asks every part. A part that cannot answer is a fault in the report, not an error.
@@ -58,6 +61,10 @@ func (s *service) status(ctx context.Context) (statusReport, error) {
 		if s.modeler != nil {
 			status := s.modeler.Status()
 			report.Models = &status
+		}
+		if s.copies != nil {
+			status := s.copies.Status()
+			report.Published = &status
 		}
 	}
 	return report, nil
@@ -218,6 +225,11 @@ func printStatus(e *env, r statusReport) {
 		if !m.Newest.IsZero() {
 			line("freshness", "newest document in the marts was published %s", ago(m.Newest))
 		}
+	}
+	if p := r.Published; p != nil && p.Error != "" {
+		line("published", "the last copy failed: %s", p.Error)
+	} else if p != nil {
+		line("published", "%s, refresh %s, made %s", p.Path, count(p.Refresh), ago(p.PublishedAt))
 	}
 	for _, fault := range r.Faults {
 		line("fault", "%s", fault)
