@@ -48,6 +48,15 @@ const (
 	CodeInternal     = "internal"
 )
 
+// Codes are all codes, as the OpenAPI document lists them.
+func Codes() []string {
+	return []string{
+		CodeStarting, CodeNoWarehouse, CodeNotPublished, CodeBadRequest, CodeBadValue, CodeUnknownTable, CodeUnknownPanel, CodeUnknownName,
+		CodeModelMissing, CodeRefused, CodeBadSQL, CodeTimeout, CodeMemory, CodeTooLarge, CodeBusy, CodeUnauthorized, CodeForbidden,
+		CodeNotFound, CodeMethod, CodeInternal,
+	}
+}
+
 // NewError makes one; status is HTTP's.
 func NewError(status int, code, text, remedy string) *Error {
 	return &Error{Text: text, Code: code, Remedy: remedy, status: status}
