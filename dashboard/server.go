@@ -91,7 +91,7 @@ func (s *Server) URL() string {
 // Run serves until ctx ends, then lets open requests finish within ShutdownTimeout.
 func (s *Server) Run(ctx context.Context) error {
 	server := &http.Server{
-		Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+		Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: time.Minute,
 		MaxHeaderBytes: maxHeader,
 	}
 	events := make(chan struct{})

@@ -24,6 +24,8 @@ const (
 	maxReads = 8
 	// readTimeout bounds one of them, waiting included.
 	readTimeout = 20 * time.Second
+	// maxBytes bounds an answer, about: some are held in memory at a time.
+	maxBytes = 16 << 20
 )
 
 // Warehouse is what the API reads from.

@@ -133,6 +133,11 @@ func testTags(t *testing.T, s *served) {
 	if other, _ := s.do(http.MethodGet, "/api/v1/panels/tools?format=csv", "", "If-None-Match: "+first.Header.Get("ETag")); other.StatusCode != http.StatusOK {
 		t.Errorf("another form is taken for the same: %d", other.StatusCode)
 	}
+	for _, path := range []string{"/api/v1/panels/watermarks", "/api/v1/panels/tests?format=csv"} {
+		if response, _ := s.do(http.MethodGet, path, ""); response.Header.Get("ETag") != "" || response.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s changes without a refresh, and has a tag", path)
+		}
+	}
 	s.exec("INSERT INTO meta.refreshes SELECT * REPLACE (id + 1 AS id) FROM meta.refreshes ORDER BY id DESC LIMIT 1")
 	if next, _ := s.do(http.MethodGet, "/api/v1/panels/tools", "", "If-None-Match: "+first.Header.Get("ETag")); next.StatusCode != http.StatusOK {
 		t.Errorf("after a refresh: %d", next.StatusCode)

@@ -50,7 +50,7 @@ func (a *API) mart(w http.ResponseWriter, r *http.Request, values url.Values) er
 		return err
 	}
 	read := func(want func(warehouse.Version) bool, body *bytes.Buffer) (*warehouse.Result, bool, warehouse.Version, error) {
-		limits := warehouse.Limits{Rows: wanted.limit, Timeout: readTimeout}
+		limits := warehouse.Limits{Rows: wanted.limit, Timeout: readTimeout, Bytes: maxBytes}
 		if format == Arrow {
 			truncated, version, err := data.DB.SelectArrow(r.Context(), wanted.statement(table), wanted.args, limits, want, arrowOf(body))
 			return nil, truncated, version, err
@@ -58,7 +58,7 @@ func (a *API) mart(w http.ResponseWriter, r *http.Request, values url.Values) er
 		result, version, err := data.DB.Select(r.Context(), wanted.statement(table), wanted.args, limits, want)
 		return result, result != nil && result.Truncated, version, err
 	}
-	return a.rows(w, r, format, read, func(answer *rowsAnswer) {
+	return a.rows(w, r, format, true, read, func(answer *rowsAnswer) {
 		answer.Table = table.Name
 		if answer.Truncated {
 			answer.Next = nextPage(r.URL, wanted.offset+len(answer.Rows))
@@ -75,14 +75,17 @@ func nextPage(here *url.URL, offset int) string {
 // reader runs a statement in its form: rows, or Arrow into body. want is told first of what the answer would be.
 type reader func(want func(warehouse.Version) bool, body *bytes.Buffer) (result *warehouse.Result, truncated bool, version warehouse.Version, err error)
 
-// rows answers with rows in the format asked for, or with 304 if the client has them.
-func (a *API) rows(w http.ResponseWriter, r *http.Request, format Format, read reader, complete func(*rowsAnswer)) error {
+// rows answers with rows in the format asked for, or with 304 if the client has them. tagged says that they change with
+// a refresh only.
+func (a *API) rows(w http.ResponseWriter, r *http.Request, format Format, tagged bool, read reader, complete func(*rowsAnswer)) error {
 	var tag string
 	known := false
 	var body bytes.Buffer
 	result, truncated, version, err := read(func(version warehouse.Version) bool {
-		tag = a.tag(version, string(format))
-		known = knows(r, tag)
+		if tagged {
+			tag = a.tag(version, string(format))
+			known = knows(r, tag)
+		}
 		return !known
 	}, &body)
 	switch {

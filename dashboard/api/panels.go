@@ -73,7 +73,7 @@ func (a *API) panel(w http.ResponseWriter, r *http.Request, values url.Values) e
 	statement, args, used := asked.statement(panel)
 	began := time.Now()
 	read := func(want func(warehouse.Version) bool, body *bytes.Buffer) (*warehouse.Result, bool, warehouse.Version, error) {
-		limits := warehouse.Limits{Rows: asked.rows(panel), Timeout: readTimeout}
+		limits := warehouse.Limits{Rows: asked.rows(panel), Timeout: readTimeout, Bytes: maxBytes}
 		if format == Arrow {
 			truncated, version, err := data.DB.SelectArrow(r.Context(), statement, args, limits, want, arrowOf(body))
 			return nil, truncated, version, err
@@ -82,12 +82,14 @@ func (a *API) panel(w http.ResponseWriter, r *http.Request, values url.Values) e
 		return result, result != nil && result.Truncated, version, err
 	}
 	if format != JSON {
-		return a.rows(w, r, format, read, nil)
+		return a.rows(w, r, format, panel.OfRefresh(), read, nil)
 	}
 	var tag string
 	result, truncated, version, err := read(func(version warehouse.Version) bool {
-		tag = a.tag(version, "panel")
-		return !knows(r, tag)
+		if panel.OfRefresh() {
+			tag = a.tag(version, "panel")
+		}
+		return tag == "" || !knows(r, tag)
 	}, nil)
 	switch {
 	case err != nil:

@@ -48,8 +48,8 @@ func (a *API) query(w http.ResponseWriter, r *http.Request, values url.Values) e
 	if asked.Limit < 1 || asked.Limit > most {
 		return badRequest(fmt.Sprintf("limit is %d", asked.Limit), fmt.Sprintf("Give a whole number from 1 to %d.", most))
 	}
-	limits := warehouse.Limits{Rows: asked.Limit, Timeout: queryTimeout}
-	return a.rows(w, r, format, published(r.Context(), data.Copy, asked.SQL, limits, format), func(*rowsAnswer) {})
+	limits := warehouse.Limits{Rows: asked.Limit, Timeout: queryTimeout, Bytes: maxBytes}
+	return a.rows(w, r, format, true, published(r.Context(), data.Copy, asked.SQL, limits, format), func(*rowsAnswer) {})
 }
 
 // questionOf reads the SQL from the query string, from a JSON body, or from a body that is SQL.

@@ -30,6 +30,16 @@ type Panel struct {
 	SQL string
 }
 
+// OfRefresh is whether the panel's rows change with a refresh of the models only: it reads nothing but the gold layer.
+func (p Panel) OfRefresh() bool {
+	for _, model := range p.Models {
+		if !strings.HasPrefix(model, "marts.") {
+			return false
+		}
+	}
+	return true
+}
+
 // Set is all panels, by name.
 type Set map[string]Panel
 
