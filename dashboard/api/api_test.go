@@ -192,7 +192,7 @@ func testRefused(t *testing.T, s *served) {
 }
 
 func testQuery(t *testing.T, s *served) {
-	post := func(kind, body string) (*http.Response, string) {
+	post := func(kind, body string) (reply, string) {
 		return s.do(http.MethodPost, "/api/v1/query", body, "Content-Type: "+kind)
 	}
 	for kind, body := range map[string]string{

@@ -31,7 +31,7 @@ func listen(t *testing.T, url, lastID string) *listener {
 	if lastID != "" {
 		request.Header.Set("Last-Event-ID", lastID)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request) //nolint:bodyclose // the goroutine that reads it closes it
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -120,8 +120,14 @@ func (s *served) exec(statements string) {
 	}
 }
 
+// reply is an answer without its body.
+type reply struct {
+	StatusCode int
+	Header     http.Header
+}
+
 // do sends a request; headers are "Name: value".
-func (s *served) do(method, path, body string, headers ...string) (*http.Response, string) {
+func (s *served) do(method, path, body string, headers ...string) (reply, string) {
 	s.t.Helper()
 	request, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
 	if err != nil {
@@ -140,7 +146,7 @@ func (s *served) do(method, path, body string, headers ...string) (*http.Respons
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return response, string(text)
+	return reply{response.StatusCode, response.Header}, string(text)
 }
 
 func (s *served) get(path string) (int, string) {
