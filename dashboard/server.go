@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
+
+	"claude-analytics/dashboard/api"
 )
 
 // Config is what the server needs to know.
@@ -24,6 +26,8 @@ type Config struct {
 	Addr string
 	// Token is the bearer token that every request but the probes needs; empty: none.
 	Token string
+	// NoWarehouse says that this process only reads sources.
+	NoWarehouse bool
 	// ShutdownTimeout bounds how long open requests may take when the server stops.
 	ShutdownTimeout time.Duration
 }
@@ -33,8 +37,8 @@ type Server struct {
 	cfg     Config
 	log     zerolog.Logger
 	parts   []Part
-	status  func(context.Context) (any, error)
 	metrics prometheus.Gatherer
+	api     *api.API
 
 	mu       sync.Mutex
 	listener net.Listener
@@ -42,7 +46,11 @@ type Server struct {
 
 // New makes a server; it listens when Open is called. status gives what /api/v1/status shows, as JSON-able value.
 func New(cfg Config, parts []Part, status func(context.Context) (any, error), metrics prometheus.Gatherer, log zerolog.Logger) *Server {
-	return &Server{cfg: cfg, parts: parts, status: status, metrics: metrics, log: log.With().Str("part", "dashboard").Logger()}
+	log = log.With().Str("part", "dashboard").Logger()
+	return &Server{
+		cfg: cfg, parts: parts, metrics: metrics, log: log,
+		api: api.New(api.Config{NoWarehouse: cfg.NoWarehouse, Status: status, OpenAPI: openAPI}, log),
+	}
 }
 
 // Open takes the port, so that Addr is known before anything else starts.
@@ -82,7 +90,16 @@ func (s *Server) URL() string {
 
 // Run serves until ctx ends, then lets open requests finish within ShutdownTimeout.
 func (s *Server) Run(ctx context.Context) error {
-	server := &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	server := &http.Server{
+		Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: time.Minute,
+		MaxHeaderBytes: maxHeader,
+	}
+	events := make(chan struct{})
+	go func() {
+		defer close(events)
+		_ = s.api.Run(ctx) // it ends with ctx and lets the listeners go, so that Shutdown need not wait for them
+	}()
+	defer func() { <-events }()
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
@@ -115,9 +132,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /api/ready", s.ready)
 	mux.HandleFunc("GET /api/health", s.health)
 	mux.Handle("GET /metrics", s.authorized(promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{})))
-	mux.Handle("GET /api/v1/status", s.authorized(http.HandlerFunc(s.statusPage)))
+	mux.Handle("/api/v1/", s.authorized(s.api.Handler()))
 	mux.HandleFunc("GET /{$}", s.index)
-	return mux
+	return s.guarded(mux)
 }
 
 // authorized asks for the bearer token, if one is set. Probes are free of it: they show no data.
@@ -129,26 +146,23 @@ func (s *Server) authorized(next http.Handler) http.Handler {
 		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if subtle.ConstantTimeCompare([]byte(given), []byte(s.cfg.Token)) != 1 {
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "a bearer token is needed: set the header Authorization: Bearer with the value of HTTP_TOKEN"})
+			api.SendError(w, r, api.NewError(http.StatusUnauthorized, api.CodeUnauthorized, "a bearer token is needed",
+				"Set the header Authorization: Bearer with the value of HTTP_TOKEN."))
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-func (s *Server) statusPage(w http.ResponseWriter, r *http.Request) {
-	status, err := s.status(r.Context())
-	if err != nil {
-		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": err.Error()})
-		return
-	}
-	writeJSON(w, http.StatusOK, status)
-}
+// API is what answers /api/v1, to be told of the warehouse and of refreshes.
+func (s *Server) API() *api.API { return s.api }
 
 func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	fmt.Fprintln(w, "claude-analytics\n\n  /api/health     every part, 200 or 503\n  /api/live       the process answers\n"+
-		"  /api/ready      every part has started\n  /api/v1/status  positions, lag, freshness\n  /metrics        for Prometheus")
+		"  /api/ready      every part has started\n  /metrics        for Prometheus\n  /api/v1/status  positions, lag, freshness\n"+
+		"  /api/v1/marts   the tables, as JSON, CSV or Arrow\n  /api/v1/query   read-only SQL\n  /api/v1/panels  the figures of the pages\n"+
+		"  /api/v1/events  what changes, as it happens\n  /api/v1/catalog, /api/v1/openapi.yaml  what there is, and how to ask for it")
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

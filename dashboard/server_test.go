@@ -102,7 +102,7 @@ func TestHealthFollowsTheParts(t *testing.T) {
 
 func TestTokenGuardsDataNotProbes(t *testing.T) {
 	f := start(t, "let-me-in")
-	for path, want := range map[string]int{"/api/v1/status": 401, "/metrics": 401, "/api/health": 200, "/api/live": 200} {
+	for path, want := range map[string]int{"/api/v1/query?sql=SELECT%201": 401, "/api/v1/events": 401, "/api/v1/nothing": 401, "/api/v1/openapi.yaml": 401, "/api/v1/status": 401, "/metrics": 401, "/api/health": 200, "/api/live": 200} {
 		if status, body := get(t, f.url+path, ""); status != want {
 			t.Errorf("%s without token: %d %s, want %d", path, status, body, want)
 		}
@@ -112,6 +112,42 @@ func TestTokenGuardsDataNotProbes(t *testing.T) {
 	}
 	if status, body := get(t, f.url+"/api/v1/status", "let-me-in"); status != http.StatusOK || !strings.Contains(body, "7") {
 		t.Errorf("right token: %d %s", status, body)
+	}
+}
+
+// What a page of another origin may try in a person's browser.
+func TestForeignPagesAreRefused(t *testing.T) {
+	f := start(t, "")
+	ask := func(method, host string, header ...string) (int, string, http.Header) {
+		request, err := http.NewRequestWithContext(t.Context(), method, f.url+"/api/v1/status", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if host != "" {
+			request.Host = host
+		}
+		if len(header) == 2 {
+			request.Header.Set(header[0], header[1])
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		body, _ := io.ReadAll(response.Body)
+		return response.StatusCode, string(body), response.Header
+	}
+	for host, want := range map[string]int{"": 200, "localhost:1": 200, "127.0.0.1": 200, "[::1]:80": 200, "evil.example": 403, "evil.example:8080": 403, "10.0.0.1": 403} {
+		if status, body, _ := ask(http.MethodGet, host); status != want {
+			t.Errorf("host %q: %d %s, want %d", host, status, body, want)
+		}
+	}
+	if status, body, _ := ask(http.MethodPost, "", "Origin", "https://evil.example"); status != http.StatusForbidden || !strings.Contains(body, `"forbidden"`) {
+		t.Errorf("another origin: %d %s", status, body)
+	}
+	_, _, header := ask(http.MethodGet, "", "Origin", "https://evil.example")
+	if header.Get("Access-Control-Allow-Origin") != "" || header.Get("X-Frame-Options") != "DENY" || header.Get("X-Content-Type-Options") != "nosniff" || header.Get("Content-Security-Policy") == "" {
+		t.Errorf("headers: %v", header)
 	}
 }
 

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 fuzztime=${FUZZTIME:-60s}
 kills=${KILLS:-100}
 checks=${CHECKS:-1000}
-race="./proto ./internal/... ./ingest/... ./sink/... ./dashboard"
+race="./proto ./internal/... ./ingest/... ./sink/... ./dashboard/..."
 if [ "${SHARE:-}" = 1 ]; then
   fuzztime=${FUZZTIME:-5s}
   race="./proto ./internal/lockfile ./internal/config ./dashboard ./ingest/transcript ./ingest/mongodb"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"claude-analytics/dashboard/api"
 	"claude-analytics/internal/warehouse"
 	"claude-analytics/modeler"
 	"claude-analytics/modeler/project"
@@ -17,7 +18,15 @@ func (s *service) openCopies() error {
 	}
 	s.copies = warehouse.NewPublisher(warehouse.PublisherConfig{
 		Path: s.cfg.MartsPath(), Describe: func(table string) warehouse.Comments { return comments(models.Node(table)) },
+		OnPublish: func(published warehouse.Published) {
+			if s.http != nil {
+				s.http.API().Published(published.Version)
+			}
+		},
 	}, s.db, s.log)
+	if s.http != nil {
+		s.http.API().Attach(api.Warehouse{DB: s.db, Copy: s.copies.Copy(), Models: models})
+	}
 	return nil
 }
 

@@ -100,7 +100,7 @@ func (s *service) open(ctx context.Context, opt serviceOptions) error {
 	}
 	if s.roles.http {
 		// First of all, so that a page is there while the rest starts.
-		s.http = dashboard.New(dashboard.Config{Addr: s.cfg.HTTPAddr, Token: s.cfg.HTTPToken, ShutdownTimeout: s.cfg.ShutdownTimeout},
+		s.http = dashboard.New(dashboard.Config{Addr: s.cfg.HTTPAddr, Token: s.cfg.HTTPToken, NoWarehouse: !s.roles.sink, ShutdownTimeout: s.cfg.ShutdownTimeout},
 			s.parts(), func(ctx context.Context) (any, error) { return s.status(ctx) }, s.registry, s.log)
 		if err := s.http.Open(ctx); err != nil {
 			return err
@@ -189,6 +189,9 @@ func (s *service) behind() bool {
 // announceRefresh tells whoever listens that the marts are new.
 func (s *service) announceRefresh(result modeler.Result) {
 	s.copies.Changed()
+	if s.http != nil {
+		s.http.API().Refreshed(result)
+	}
 	if err := s.conn.Emit(context.Background(), proto.EventModelsRefreshed, result); err != nil {
 		s.log.Debug().Err(err).Msg("nobody was told of the refresh")
 	}

@@ -15,6 +15,7 @@ import (
 	"claude-analytics/ingest"
 	"claude-analytics/internal/config"
 	"claude-analytics/internal/stream"
+	"claude-analytics/internal/warehouse"
 	"claude-analytics/modeler"
 	"claude-analytics/sink"
 )
@@ -35,7 +36,9 @@ type statusReport struct {
 	Sink      *sink.Status     `json:"sink,omitempty"`
 	Models    *modeler.Status  `json:"models,omitempty"`
 	Verify    *verifyStatus    `json:"verify,omitempty"`
-	Faults    []string         `json:"faults,omitempty"`
+	// Published is how the published copy stands.
+	Published *warehouse.PublisherStatus `json:"published,omitempty"`
+	Faults    []string                   `json:"faults,omitempty"`
 }
 
 // status asks every part. A part that cannot answer is a fault in the report, not an error.
@@ -62,6 +65,10 @@ func (s *service) status(ctx context.Context) (statusReport, error) {
 			status := s.modeler.Status()
 			report.Models = &status
 			report.Verify = s.verifications.status()
+		}
+		if s.copies != nil {
+			status := s.copies.Status()
+			report.Published = &status
 		}
 	}
 	return report, nil
@@ -230,6 +237,11 @@ func printStatus(e *env, r statusReport) {
 		}
 	}
 	printVerifyStatus(line, r.Verify)
+	if p := r.Published; p != nil && p.Error != "" {
+		line("published", "the last copy failed: %s", p.Error)
+	} else if p != nil {
+		line("published", "%s, refresh %s, made %s", p.Path, count(p.Refresh), ago(p.PublishedAt))
+	}
 	for _, fault := range r.Faults {
 		line("fault", "%s", fault)
 	}

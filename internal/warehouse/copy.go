@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 
 	"github.com/duckdb/duckdb-go/v2"
@@ -64,7 +65,7 @@ func (c *Copy) Open(ctx context.Context) error {
 	cfg := c.cfg
 	c.mu.Lock()
 	c.opened++
-	cfg.scratch = filepath.Join(filepath.Dir(cfg.Path), fmt.Sprintf(".%s.spill-%d-%d", filepath.Base(cfg.Path), os.Getpid(), c.opened))
+	cfg.scratch = spillPath(cfg.Path, strconv.Itoa(c.opened))
 	c.mu.Unlock()
 	next := New(cfg, c.log)
 	next.asked = c.asked
@@ -88,6 +89,11 @@ func (c *Copy) Open(ctx context.Context) error {
 	c.mu.Unlock()
 	c.retire(old)
 	return nil
+}
+
+// spillPath is where the queries on the copy that was opened as number so-and-so may spill.
+func spillPath(path, number string) string {
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".spill-"+number)
 }
 
 // retire closes a file once its readers have ended.

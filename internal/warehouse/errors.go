@@ -115,3 +115,9 @@ func isType(err error, types ...duckdb.ErrorType) bool {
 	var dbErr *duckdb.Error
 	return errors.As(err, &dbErr) && slices.Contains(types, dbErr.Type)
 }
+
+// badValue and badSQL are what whoever asked can mend.
+var (
+	badValue = []duckdb.ErrorType{duckdb.ErrorTypeConversion, duckdb.ErrorTypeOutOfRange, duckdb.ErrorTypeInvalidInput, duckdb.ErrorTypeMismatchType, duckdb.ErrorTypeDivideByZero}
+	badSQL   = []duckdb.ErrorType{duckdb.ErrorTypeParser, duckdb.ErrorTypeSyntax, duckdb.ErrorTypeBinder, duckdb.ErrorTypeCatalog, duckdb.ErrorTypeNotImplemented}
+)

@@ -86,6 +86,20 @@ func (d *DB) Publish(ctx context.Context, path string, describe func(table strin
 	return published, nil
 }
 
+// removeUnfinished removes what a killed process left: copies that it was writing, and what their readers spilled.
+func (d *DB) removeUnfinished(path string) error {
+	spilled, err := filepath.Glob(spillPath(path, "*"))
+	if err != nil {
+		return fmt.Errorf("look for unfinished copies: %w", err)
+	}
+	for _, folder := range append(spilled, d.cfg.Copies) {
+		if err := os.RemoveAll(folder); err != nil {
+			return fmt.Errorf("remove unfinished copies: %w", err)
+		}
+	}
+	return nil
+}
+
 // freshCopyPath is a new name each time: DuckDB knows files by their names, and an older copy may still be open. What a
 // killed process left there is removed.
 func (d *DB) freshCopyPath(now time.Time) (string, error) {

@@ -126,6 +126,9 @@ func (p *Publisher) Run(ctx context.Context) error {
 
 // begin takes an existing file into use, and says whether the marts have gone on since.
 func (p *Publisher) begin(ctx context.Context) (stale bool, err error) {
+	if err := p.db.removeUnfinished(p.cfg.Path); err != nil {
+		return false, err
+	}
 	var now Version
 	if err := p.db.Read(ctx, func(ctx context.Context, tx *Tx) (err error) {
 		now, err = tx.Version(ctx)

@@ -2,7 +2,6 @@ package warehouse
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -20,17 +19,8 @@ func (d *DB) QueryArrow(ctx context.Context, query string, limits Limits, use fu
 		if err != nil {
 			return err
 		}
-		reader, err := tx.QueryArrow(ctx, fmt.Sprintf("SELECT * FROM (\n%s\n) LIMIT %d", statement, limits.Rows+1))
-		if err != nil {
-			return err
-		}
-		bounded := &boundedReader{RecordReader: reader, rows: int64(limits.Rows), bytes: limits.Bytes}
-		defer bounded.Release()
-		if err := use(bounded); err != nil {
-			return err
-		}
-		truncated = bounded.truncated
-		return reader.Err()
+		truncated, err = tx.arrowWithin(ctx, statement, nil, limits, use)
+		return err
 	})
 	return truncated, err
 }

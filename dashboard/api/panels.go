@@ -1,0 +1,274 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"claude-analytics/dashboard/panels"
+	"claude-analytics/internal/warehouse"
+)
+
+const (
+	panelRows  = 1000 // of a panel without a limit of its own
+	panelLimit = 50   // of one with
+	maxListed  = 100  // values of a list
+)
+
+// panelAnswer is a panel's rows, and where they come from.
+type panelAnswer struct {
+	Panel      string             `json:"panel"`
+	Page       string             `json:"page"`
+	Title      string             `json:"title"`
+	About      string             `json:"about"`
+	Models     []modelNote        `json:"models"`
+	Parameters map[string]any     `json:"parameters"`
+	SQL        string             `json:"sql"`
+	AsOf       warehouse.Version  `json:"as_of"`
+	Seconds    float64            `json:"seconds"`
+	Columns    []warehouse.Column `json:"columns"`
+	Rows       [][]any            `json:"rows"`
+	Truncated  bool               `json:"truncated"`
+}
+
+// modelNote is a model that a panel reads, with what its _schema.yml says.
+type modelNote struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+}
+
+// panel answers /api/v1/panels/<name>.
+func (a *API) panel(w http.ResponseWriter, r *http.Request, values url.Values) error {
+	panel, ok := a.panels[r.PathValue("panel")]
+	if !ok {
+		return NewError(http.StatusNotFound, CodeUnknownPanel, "there is no panel "+short(r.PathValue("panel")), "/api/v1/panels names the panels.")
+	}
+	asked, err := panelParameters(values)
+	if err != nil {
+		return err
+	}
+	data, err := a.warehouse()
+	if err != nil {
+		return err
+	}
+	format, err := formatOf(r, asked.format)
+	if err != nil {
+		return err
+	}
+	release, err := a.turn(r.Context())
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := missing(r.Context(), data, panel); err != nil {
+		return err
+	}
+	statement, args, used := asked.statement(panel)
+	began := time.Now()
+	read := func(want func(warehouse.Version) bool, body *bytes.Buffer) (*warehouse.Result, bool, warehouse.Version, error) {
+		limits := warehouse.Limits{Rows: asked.rows(panel), Timeout: readTimeout, Bytes: maxBytes}
+		if format == Arrow {
+			truncated, version, err := data.DB.SelectArrow(r.Context(), statement, args, limits, want, arrowOf(body))
+			return nil, truncated, version, err
+		}
+		result, version, err := data.DB.Select(r.Context(), statement, args, limits, want)
+		return result, result != nil && result.Truncated, version, err
+	}
+	if format != JSON {
+		return a.rows(w, r, format, panel.OfRefresh(), read, nil)
+	}
+	var tag string
+	result, truncated, version, err := read(func(version warehouse.Version) bool {
+		if panel.OfRefresh() {
+			tag = a.tag(version, "panel")
+		}
+		return tag == "" || !knows(r, tag)
+	}, nil)
+	switch {
+	case err != nil:
+		return err
+	case result == nil:
+		notModified(w, tag)
+		return nil
+	}
+	sendJSON(w, r, http.StatusOK, panelAnswer{
+		Panel: panel.Name, Page: panel.Page, Title: panel.Title, About: panel.About, Models: notes(data, panel),
+		Parameters: used, SQL: statement, AsOf: version, Seconds: time.Since(began).Seconds(),
+		Columns: result.Columns, Rows: result.Rows, Truncated: truncated,
+	}, tag)
+	return nil
+}
+
+// missing names the first model or column that a panel needs and the warehouse does not have.
+func missing(ctx context.Context, data *Warehouse, panel panels.Panel) error {
+	return data.DB.Read(ctx, func(ctx context.Context, tx *warehouse.Tx) error {
+		needed := slices.Concat(panel.Models, panel.Needs)
+		for _, name := range needed {
+			parts := strings.Split(name, ".")
+			columns, err := tx.Columns(ctx, parts[0], parts[1])
+			if err != nil {
+				return err
+			}
+			found := len(columns) > 0
+			if len(parts) == 3 {
+				found = slices.ContainsFunc(columns, func(c warehouse.Column) bool { return c.Name == parts[2] })
+			}
+			if !found {
+				return NewError(http.StatusNotFound, CodeModelMissing, fmt.Sprintf("the panel %s needs %s, which this warehouse does not have", panel.Name, name),
+					"Wait for the first refresh, or run `claude-analytics transform --full-refresh` with a release that has the model.")
+			}
+		}
+		return nil
+	})
+}
+
+func notes(data *Warehouse, panel panels.Panel) []modelNote {
+	out := make([]modelNote, len(panel.Models))
+	for i, name := range panel.Models {
+		out[i].Name = name
+		if model := data.Models.Node(name[strings.IndexByte(name, '.')+1:]); model != nil {
+			out[i].Description = model.Description
+		}
+	}
+	return out
+}
+
+// panelRequest is what the query string of a panel may say.
+type panelRequest struct {
+	from, to      time.Time // days; zero: no bound
+	lists         map[string][]string
+	session       string
+	search        string
+	limit, offset int
+	format        string
+}
+
+// listParameters are those that may be given several times, by their names in the query string.
+var listParameters = map[string]string{"project": "projects", "model": "models", "tool": "tools"}
+
+func panelParameters(values url.Values) (p panelRequest, err error) {
+	p.lists = map[string][]string{}
+	if p.from, err = day(values, "from"); err != nil {
+		return p, err
+	}
+	if p.to, err = day(values, "to"); err != nil {
+		return p, err
+	}
+	if !p.from.IsZero() && !p.to.IsZero() && p.to.Before(p.from) {
+		return p, badRequest("to is before from", "Give the earlier day as from; both days are included.")
+	}
+	for name, plural := range listParameters {
+		if len(values[name]) > maxListed {
+			return p, badRequest(fmt.Sprintf("%d values for %s, at most %d are read", len(values[name]), name, maxListed), "Choose fewer.")
+		}
+		if values.Has(name) {
+			p.lists[plural] = values[name]
+		}
+	}
+	p.session, p.search, p.format = values.Get("session"), values.Get("search"), values.Get("format")
+	if p.limit, err = whole(values, "limit", panelLimit, 1, panelRows); err != nil {
+		return p, err
+	}
+	p.offset, err = whole(values, "offset", 0, 0, maxOffset)
+	return p, err
+}
+
+func day(values url.Values, name string) (time.Time, error) {
+	text := values.Get(name)
+	if text == "" {
+		return time.Time{}, nil
+	}
+	at, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return at, NewError(http.StatusBadRequest, CodeBadValue, fmt.Sprintf("%s is %q", name, short(text)), "Give a day as 2026-01-31.")
+	}
+	return at, nil
+}
+
+func (p panelRequest) rows(panel panels.Panel) int {
+	if slices.Contains(panel.Parameters, "limit") {
+		return p.limit
+	}
+	return panelRows
+}
+
+var dates = regexp.MustCompile(`\$(from|to)\b`)
+
+// statement is the panel's query with the days written out, so that DuckDB skips row groups by them, which it does not
+// for bound values. Days were parsed, so that nothing but digits and dashes gets there. All else is bound.
+func (p panelRequest) statement(panel panels.Panel) (statement string, args []any, used map[string]any) {
+	used = map[string]any{}
+	days := map[string]string{"$from": "DATE '0001-01-01'", "$to": "DATE '9999-12-31'"}
+	for name, at := range map[string]time.Time{"from": p.from, "to": p.to} {
+		if !at.IsZero() {
+			days["$"+name] = "DATE '" + at.Format(time.DateOnly) + "'"
+			used[name] = at.Format(time.DateOnly)
+		}
+	}
+	statement = dates.ReplaceAllStringFunc(panel.SQL, func(name string) string { return days[name] })
+	for _, name := range panel.Parameters {
+		var value any
+		switch name {
+		case "from", "to":
+			continue
+		case "session":
+			value = p.session
+		case "search":
+			value = p.search
+		case "limit":
+			value = p.limit + 1 // one more tells whether there are more
+		case "offset":
+			value = p.offset
+		default:
+			value = []string{} // an empty list is no restriction
+			if list, given := p.lists[name]; given {
+				value = list
+			}
+		}
+		args = append(args, sql.Named(name, value))
+		if name == "limit" {
+			value = p.limit
+		}
+		used[name] = value
+	}
+	return statement, args, used
+}
+
+// panelList answers /api/v1/panels: what there is, and from which models.
+func (a *API) panelList(w http.ResponseWriter, r *http.Request, _ url.Values) error {
+	type entry struct {
+		Name       string   `json:"name"`
+		Page       string   `json:"page"`
+		Title      string   `json:"title"`
+		About      string   `json:"about"`
+		Models     []string `json:"models"`
+		Parameters []string `json:"parameters"`
+		URL        string   `json:"url"`
+	}
+	var entries []entry
+	for _, panel := range a.panels.Sorted() {
+		entries = append(entries, entry{panel.Name, panel.Page, panel.Title, panel.About, panel.Models, asAsked(panel.Parameters), "/api/v1/panels/" + panel.Name})
+	}
+	sendJSON(w, r, http.StatusOK, map[string]any{"panels": entries}, "")
+	return nil
+}
+
+// asAsked names parameters as the query string does.
+func asAsked(names []string) []string {
+	out := slices.Clone(names)
+	for i, name := range out {
+		for singular, plural := range listParameters {
+			if name == plural {
+				out[i] = singular
+			}
+		}
+	}
+	return out
+}
