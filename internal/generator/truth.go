@@ -59,6 +59,8 @@ type Truth struct {
 	Days       []DayTruth     `json:"days"`
 	PerSession []SessionTruth `json:"per_session"`
 	PerFile    []FileTruth    `json:"per_file"`
+
+	Secrets []SecretTruth `json:"secrets,omitempty"` // what was planted; none was ever valid
 }
 
 // Responses counts assistant responses. Sidechain, Nested, Synthetic and the like are parts of Total.

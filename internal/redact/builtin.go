@@ -16,11 +16,14 @@ var ownRules string
 const strictEnd = `(?:[\x60'"\s;]|\\[nr]|$)`
 
 // looseEnd is what follows one in prose, in URLs and in escaped text too.
-const looseEnd = `(?:[\x60'"\s;,.:!?()\[\]{}<>&|#*@\\]|$)`
+const looseEnd = `(?:[\x60'"\s;,.:!?()\[\]{}<>&|#*@+%\\]|$)`
 
 // general are the rules that know a secret by what stands beside it. They keep the strict end: in code, a name that is
 // assigned would look like a secret too often.
 var general = map[string]bool{"generic-api-key": true, "assigned-password": true, "field-credential": true}
+
+// groupless are patterns whose groups are there for their structure: the secret is all of the match.
+var groupless = map[string]bool{"jwt-base64": true, "microsoft-teams-webhook": true}
 
 // builtIn are gitleaks' rules and our own.
 func builtIn() (*definitions, error) {
@@ -52,6 +55,9 @@ func builtIn() (*definitions, error) {
 			}
 			if !general[d.id] {
 				d.regex = strings.ReplaceAll(d.regex, strictEnd, looseEnd)
+			}
+			if groupless[d.id] {
+				d.regex = "(" + d.regex + ")"
 			}
 			out.rules = append(out.rules, *d)
 		}

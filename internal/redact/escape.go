@@ -45,6 +45,23 @@ func unescape(text []byte) (c byte, n int) {
 	return c, 1
 }
 
+// escapes reads a text character by character. Behind an escape of a URL, and up to the next white space, a plus sign is
+// a space.
+type escapes struct{ url bool }
+
+func (e *escapes) next(text []byte) (c byte, n int) {
+	c, n = unescape(text)
+	switch {
+	case text[0] == '%' && n > 1:
+		e.url = true
+	case text[0] == ' ' || text[0] == '\n' || text[0] == '"':
+		e.url = false
+	case e.url && c == '+':
+		c = ' '
+	}
+	return c, n
+}
+
 func hexPair(a, b byte) (byte, bool) {
 	x, y := hexValue[a], hexValue[b]
 	return x<<4 | y&0xF, x < 16 && y < 16
@@ -80,8 +97,9 @@ func unescaped(text []byte) (view, bool) {
 		return view{}, false
 	}
 	v := view{text: make([]byte, 0, len(text)), from: make([]int32, 0, len(text)+1)}
+	var e escapes
 	for i := 0; i < len(text); {
-		c, n := unescape(text[i:])
+		c, n := e.next(text[i:])
 		v.text = append(v.text, c)
 		v.from = append(v.from, int32(i))
 		i += n
