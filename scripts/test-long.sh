@@ -29,5 +29,8 @@ done
 step "incremental equals full, $checks histories"
 scripts/test.sh -count=1 -run 'Incremental' ./modeler/... -rapid.checks="$checks"
 
+step "secrets near words are those found everywhere, $((10 * checks)) texts"
+scripts/test.sh -count=1 -timeout 60m -run 'NearEquals' ./internal/redact -rapid.checks=$((10 * checks))
+
 step "ten hard seeds, $kills kills"
 LONG=1 KILLS=$kills scripts/test.sh -count=1 -timeout 120m ./e2e

@@ -22,6 +22,10 @@ const looseEnd = `(?:[\x60'"\s;,.:!?()\[\]{}<>&|#*@+%\\]|$)`
 // assigned would look like a secret too often.
 var general = map[string]bool{"generic-api-key": true, "assigned-password": true, "field-credential": true}
 
+// ofFiles are gitleaks' rules that mean something in files of one name only, which a conversation does not tell: any
+// password of eight letters, in Terraform's files. assigned-password looks at how random it is.
+var ofFiles = map[string]bool{"hashicorp-tf-password": true}
+
 // groupless are patterns whose groups are there for their structure: the secret is all of the match.
 var groupless = map[string]bool{"jwt-base64": true, "microsoft-teams-webhook": true}
 
@@ -46,8 +50,8 @@ func builtIn() (*definitions, error) {
 			}
 		}
 		for i := range file.Rules {
-			if file.Rules[i].Regex == "" {
-				continue // it is about the names of files
+			if file.Rules[i].Regex == "" || ofFiles[file.Rules[i].ID] {
+				continue
 			}
 			d, err := file.Rules[i].definition(true)
 			if err != nil {
