@@ -160,7 +160,10 @@ func (s *scanner) escaped(text []byte, spots []spot) bool {
 	}
 	for _, spot := range spots {
 		w := s.rules[spot.rule].window(text, int(spot.at))
-		if s.rules[spot.rule].arms == nil || hasEscapes(text[max(0, w.from-margin):w.to]) {
+		if w.to == len(text) || s.rules[spot.rule].arms == nil {
+			return hasEscapes(text[max(0, w.from-longestKeyed):]) // what follows lies in it
+		}
+		if hasEscapes(text[max(0, w.from-margin):w.to]) {
 			return true
 		}
 	}
@@ -203,6 +206,9 @@ func (r *rule) near(text []byte, spots []spot, global []allowlist, out []found) 
 	for i := 0; i < len(spots); {
 		w := r.window(text, int(spots[i].at))
 		j := i + 1
+		if w.to == len(text) {
+			j = len(spots) // all that follow lie in it
+		}
 		for j < len(spots) {
 			next := r.window(text, int(spots[j].at))
 			if next.from > w.to {
