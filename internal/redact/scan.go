@@ -159,16 +159,16 @@ func (s *scanner) escaped(text []byte, spots []spot) bool {
 		return false
 	}
 	for _, spot := range spots {
-		w := s.rules[spot.rule].window(text, int(spot.at))
-		if w.to == len(text) || s.rules[spot.rule].arms == nil {
-			return hasEscapes(text[max(0, w.from-longestKeyed):]) // what follows lies in it
-		}
-		if hasEscapes(text[max(0, w.from-margin):w.to]) {
+		r, at := s.rules[spot.rule], int(spot.at)
+		if r.arms == nil || hasEscapes(text[max(0, at-escapeReach):min(len(text), at+min(r.longest, escapeReach)+margin)]) {
 			return true
 		}
 	}
 	return false
 }
+
+// escapeReach is how far from a word an escape may stand and still matter, bytes.
+const escapeReach = 256
 
 // padded is the end of a run with what fills it up.
 func padded(text []byte, to int) int {
@@ -205,20 +205,21 @@ func (r *rule) near(text []byte, spots []spot, global []allowlist, out []found) 
 	}
 	for i := 0; i < len(spots); {
 		w := r.window(text, int(spots[i].at))
-		j := i + 1
-		if w.to == len(text) {
-			j = len(spots) // all that follow lie in it
-		}
-		for j < len(spots) {
-			next := r.window(text, int(spots[j].at))
-			if next.from > w.to {
+		last := i
+		for last+1 < len(spots) {
+			// Of the spots in the window, the last one's reaches farthest; the others' need not be known.
+			next := last + 1
+			for next+1 < len(spots) && int(spots[next+1].at) < w.to {
+				next++
+			}
+			other := r.window(text, int(spots[next].at))
+			if other.from > w.to {
 				break
 			}
-			w.to = max(w.to, next.to)
-			j++
+			w.to, last = max(w.to, other.to), next
 		}
-		out = r.within(text, w, spots[i:j], global, out)
-		i = j
+		out = r.within(text, w, spots[i:last+1], global, out)
+		i = last + 1
 	}
 	return out
 }
