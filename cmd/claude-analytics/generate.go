@@ -23,6 +23,7 @@ type generateCmd struct {
 	Documents int64   `help:"Or write sessions until there are this many objects." placeholder:"N"`
 	Seed      uint64  `help:"The same seed gives the same bytes." default:"1"`
 	Hard      bool    `help:"Add every edge case that a reader can meet: broken lines, odd types, clock steps, ..."`
+	Secrets   bool    `help:"Plant secrets of every kind, none of them valid, wherever a conversation can hold one."`
 	Rate      float64 `help:"Then go on appending this many lines a second until stopped." placeholder:"N"`
 	JSON      bool    `help:"Print the truth as JSON."`
 
@@ -58,7 +59,7 @@ func (c *generateCmd) Run(ctx context.Context, e *env) error {
 	if err := c.Mongo.check(c); err != nil {
 		return err
 	}
-	gen, err := generator.New(generator.Config{Sessions: c.Sessions, Bytes: bytes, Objects: c.Documents, Seed: c.Seed, Hard: c.Hard, Rate: c.Rate})
+	gen, err := generator.New(generator.Config{Sessions: c.Sessions, Bytes: bytes, Objects: c.Documents, Seed: c.Seed, Hard: c.Hard, Secrets: c.Secrets, Rate: c.Rate})
 	if err != nil {
 		return usageError{err}
 	}

@@ -13,6 +13,7 @@ type Config struct {
 	Sessions int    // sessions with a start, when Bytes and Objects are 0; 0 = 100. Hard's cases add a few more
 	Seed     uint64 // everything is derived from it
 	Hard     bool   // add every edge case
+	Secrets  bool   // plant a secret of every kind, in every place
 	BigLines bool   // with Hard: one line of 17 MB
 	Bytes    int64  // go on, session by session, until the transcripts have at least this size; 0 = by Sessions
 	Objects  int64  // go on, session by session, until there are at least this many objects; 0 = by Bytes or Sessions

@@ -74,6 +74,7 @@ type ledger struct {
 	calls     []*toolCall
 	orphans   int64
 	classes   map[string]int64
+	secrets   []SecretTruth
 }
 
 func newLedger() *ledger {
@@ -147,6 +148,7 @@ func (t *tally) day(at int64) *DayTruth {
 
 // add counts one unit's ledger.
 func (t *tally) add(l *ledger) {
+	t.truth.Secrets = append(t.truth.Secrets, l.secrets...)
 	sessions := map[string]*SessionTruth{}
 	for _, s := range l.spans {
 		sessions[s.id] = &SessionTruth{ID: s.id, from: s.from, to: s.to}

@@ -63,6 +63,8 @@ type Truth struct {
 	Hours      []HourTruth    `json:"hours"` // without what has no readable time of its own
 	PerSession []SessionTruth `json:"per_session"`
 	PerFile    []FileTruth    `json:"per_file"`
+
+	Secrets []SecretTruth `json:"secrets,omitempty"` // what was planted; none was ever valid
 }
 
 // Responses counts assistant responses. Sidechain, Nested, Synthetic and the like are parts of Total.

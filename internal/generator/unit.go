@@ -69,8 +69,15 @@ func (u *unit) make(fork bool) {
 	if u.r.chance(0.03) {
 		u.titles(t.proj)
 	}
+	plant := u.g.cfg.Secrets && u.index == 0
+	if plant {
+		u.plant(t)
+	}
 	if u.g.cfg.Hard {
 		u.harden(t)
+	}
+	if plant {
+		u.plantBroken(t.ver)
 	}
 }
 

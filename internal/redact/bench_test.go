@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -53,6 +54,14 @@ func corpus(tb testing.TB) []bson.Raw {
 	return transcripts(tb, dir)
 }
 
+func cpuTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
 func BenchmarkDocument(b *testing.B) {
 	docs := corpus(b)
 	rules, err := redact.Load("")
@@ -66,10 +75,14 @@ func BenchmarkDocument(b *testing.B) {
 	}
 	b.SetBytes(int64(size))
 	b.ReportAllocs()
+	before := cpuTime()
 	for b.Loop() {
 		for _, doc := range docs {
 			rules.Document(doc)
 		}
 	}
-	b.ReportMetric(float64(len(docs)*b.N)/b.Elapsed().Seconds(), "docs/s")
+	// The machine may be shared: what counts is the processor's time.
+	used := (cpuTime() - before).Seconds()
+	b.ReportMetric(float64(len(docs)*b.N)/used, "docs/cpu-s")
+	b.ReportMetric(float64(size)*float64(b.N)/1e6/used, "MB/cpu-s")
 }

@@ -16,11 +16,18 @@ var ownRules string
 const strictEnd = `(?:[\x60'"\s;]|\\[nr]|$)`
 
 // looseEnd is what follows one in prose, in URLs and in escaped text too.
-const looseEnd = `(?:[\x60'"\s;,.:!?()\[\]{}<>&|#*@\\]|$)`
+const looseEnd = `(?:[\x60'"\s;,.:!?()\[\]{}<>&|#*@+%\\]|$)`
 
 // general are the rules that know a secret by what stands beside it. They keep the strict end: in code, a name that is
 // assigned would look like a secret too often.
 var general = map[string]bool{"generic-api-key": true, "assigned-password": true, "field-credential": true}
+
+// ofFiles are gitleaks' rules that mean something in files of one name only, which a conversation does not tell: any
+// password of eight letters, in Terraform's files. assigned-password looks at how random it is.
+var ofFiles = map[string]bool{"hashicorp-tf-password": true}
+
+// groupless are patterns whose groups are there for their structure: the secret is all of the match.
+var groupless = map[string]bool{"jwt-base64": true, "microsoft-teams-webhook": true}
 
 // builtIn are gitleaks' rules and our own.
 func builtIn() (*definitions, error) {
@@ -43,8 +50,8 @@ func builtIn() (*definitions, error) {
 			}
 		}
 		for i := range file.Rules {
-			if file.Rules[i].Regex == "" {
-				continue // it is about the names of files
+			if file.Rules[i].Regex == "" || ofFiles[file.Rules[i].ID] {
+				continue
 			}
 			d, err := file.Rules[i].definition(true)
 			if err != nil {
@@ -52,6 +59,9 @@ func builtIn() (*definitions, error) {
 			}
 			if !general[d.id] {
 				d.regex = strings.ReplaceAll(d.regex, strictEnd, looseEnd)
+			}
+			if groupless[d.id] {
+				d.regex = "(" + d.regex + ")"
 			}
 			out.rules = append(out.rules, *d)
 		}

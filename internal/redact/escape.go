@@ -1,6 +1,9 @@
 package redact
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // unescape reads one character of text with its escapes undone, and says how many bytes it took. It knows JSON's escapes
 // at any depth of nesting (any number of backslashes before the character), and those of URLs. What is no escape of an
@@ -45,6 +48,26 @@ func unescape(text []byte) (c byte, n int) {
 	return c, 1
 }
 
+// escapes reads a text character by character. Behind an escape of a URL, and up to the next white space, a plus sign is
+// a space.
+type escapes struct {
+	url  bool
+	plus bool // one was read as a space
+}
+
+func (e *escapes) next(text []byte) (c byte, n int) {
+	c, n = unescape(text)
+	switch {
+	case text[0] == '%' && n > 1:
+		e.url = true
+	case text[0] == ' ' || text[0] == '\n' || text[0] == '"':
+		e.url = false
+	case e.url && c == '+':
+		c, e.plus = ' ', true
+	}
+	return c, n
+}
+
 func hexPair(a, b byte) (byte, bool) {
 	x, y := hexValue[a], hexValue[b]
 	return x<<4 | y&0xF, x < 16 && y < 16
@@ -74,20 +97,24 @@ type view struct {
 	from []int32 // one more than text: the end
 }
 
-// unescaped is the text with its escapes undone; false if there are none.
-func unescaped(text []byte) (view, bool) {
-	if !hasEscapes(text) {
-		return view{}, false
+// keepView is the largest view that is kept for the next text, bytes.
+const keepView = 1 << 20
+
+// unescape makes the view that of a text with its escapes undone; false if there are none.
+func (v *view) unescape(text []byte) bool {
+	if cap(v.text) > keepView {
+		*v = view{}
 	}
-	v := view{text: make([]byte, 0, len(text)), from: make([]int32, 0, len(text)+1)}
+	v.text, v.from = slices.Grow(v.text[:0], len(text)), slices.Grow(v.from[:0], len(text)+1)
+	var e escapes
 	for i := 0; i < len(text); {
-		c, n := unescape(text[i:])
+		c, n := e.next(text[i:])
 		v.text = append(v.text, c)
 		v.from = append(v.from, int32(i))
 		i += n
 	}
 	v.from = append(v.from, int32(len(text)))
-	return v, len(v.text) < len(text)
+	return len(v.text) < len(text) || e.plus
 }
 
 // boundaryAt reports whether a word may begin at i: there is none before it, or what is before it is an escape, whose

@@ -183,12 +183,13 @@ func (g *gate) open(text []byte) (is bool, at int) {
 // openEscaped is open for what text says once its escapes are undone.
 func (g *gate) openEscaped(text []byte) bool {
 	s := g.start
+	var e escapes
 	i := 0
 	for range gateReach {
 		if i >= len(text) {
 			return false
 		}
-		c, n := unescape(text[i:])
+		c, n := e.next(text[i:])
 		i += n
 		class := g.class[c]
 		next := s.next[class].Load()

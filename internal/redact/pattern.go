@@ -255,7 +255,8 @@ type arm struct {
 	before int
 	// boundary says that the match begins with the word, and that at a word boundary.
 	boundary bool
-	// tail is the pattern from the word on.
+	// head is the pattern before the word, tail from it on.
+	head []*syntax.Regexp
 	tail *syntax.Regexp
 }
 
@@ -309,6 +310,7 @@ func armOf(re *syntax.Regexp) (arm, bool) {
 				best = arm{
 					words: slices.Clone(words), before: before,
 					boundary: least == 0 && before == 0 && i > 0 && parts[i-1].Op == syntax.OpWordBoundary,
+					head:     parts[:i],
 					tail:     &syntax.Regexp{Op: syntax.OpConcat, Sub: parts[i:]},
 				}
 			}
@@ -329,8 +331,8 @@ func isWord(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
 }
 
-// alphabet adds the bytes that a match can hold, and reports whether there is no white space among all of them.
-func alphabet(re *syntax.Regexp, set *[256]bool) (few bool) {
+// alphabet adds the bytes that a match can hold.
+func alphabet(re *syntax.Regexp, set *[256]bool) {
 	add := func(lo, hi rune) {
 		for r := lo; r <= min(hi, 0x7F); r++ {
 			set[r] = true
@@ -362,7 +364,6 @@ func alphabet(re *syntax.Regexp, set *[256]bool) (few bool) {
 	for _, sub := range re.Sub {
 		alphabet(sub, set)
 	}
-	return !set[' '] && !set['\n']
 }
 
 // endless adds what the unbounded parts of a pattern are made of, and returns how long the rest is at most.

@@ -24,9 +24,8 @@ type rule struct {
 	apart bool
 	// longest is the longest match, before the most of it that may stand before a word, bytes.
 	longest, before int
-	// letters are what matches are made of; few says that there is no white space among them.
-	letters [256]bool
-	few     bool
+	// letters are what matches are made of, lead what may stand before a word.
+	letters, lead [256]bool
 	// repeats are the letters of what goes on without bounds; all the rest of a match is rest bytes long at most.
 	repeats [256]bool
 	rest    int
@@ -69,7 +68,7 @@ func (d *definition) compile() (*rule, error) {
 		return nil, fmt.Errorf("regex matches the empty text")
 	}
 	r.longest = longest
-	r.few = alphabet(tree, &r.letters)
+	alphabet(tree, &r.letters)
 	r.rest = endless(plain(tree), &r.repeats)
 	for _, word := range d.keywords {
 		word = strings.ToLower(word)
@@ -88,6 +87,9 @@ func (d *definition) compile() (*rule, error) {
 			r.gate = append(r.gate, g)
 			r.apart = r.apart || !implied(arm, r.keywords)
 			r.before = max(r.before, arm.before)
+			for _, part := range arm.head {
+				alphabet(part, &r.lead)
+			}
 		}
 		r.apart = r.apart && len(r.keywords) > 0
 	} else {

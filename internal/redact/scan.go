@@ -44,6 +44,7 @@ type level struct {
 	present []bool // by rule: a keyword is there
 	any     []int32
 	buf     []byte
+	view    view
 }
 
 // look finds the spots of a text. With keys, it notes where a field's name of a document looks as if a secret followed.
@@ -124,8 +125,9 @@ func (s *scanner) text(text []byte, depth int, out []found) []found {
 	s.look(text, l, false)
 	if len(l.spots) > 0 {
 		before := len(out)
+		escaped := s.escaped(text, l.spots)
 		out = s.match(text, l, out)
-		if v, ok := unescaped(text); ok {
+		if v := &l.view; escaped && v.unescape(text) {
 			s.look(v.text, l, false)
 			n := len(out)
 			out = s.match(v.text, l, out)
@@ -150,6 +152,23 @@ func (s *scanner) text(text []byte, depth int, out []found) []found {
 	}
 	return out
 }
+
+// escaped reports whether an escape stands where it could keep a rule from matching.
+func (s *scanner) escaped(text []byte, spots []spot) bool {
+	if !hasEscapes(text) {
+		return false
+	}
+	for _, spot := range spots {
+		r, at := s.rules[spot.rule], int(spot.at)
+		if r.arms == nil || hasEscapes(text[max(0, at-escapeReach):min(len(text), at+min(r.longest, escapeReach)+margin)]) {
+			return true
+		}
+	}
+	return false
+}
+
+// escapeReach is how far from a word an escape may stand and still matter, bytes.
+const escapeReach = 256
 
 // padded is the end of a run with what fills it up.
 func padded(text []byte, to int) int {
@@ -186,17 +205,21 @@ func (r *rule) near(text []byte, spots []spot, global []allowlist, out []found) 
 	}
 	for i := 0; i < len(spots); {
 		w := r.window(text, int(spots[i].at))
-		j := i + 1
-		for j < len(spots) {
-			next := r.window(text, int(spots[j].at))
-			if next.from > w.to {
+		last := i
+		for last+1 < len(spots) {
+			// Of the spots in the window, the last one's reaches farthest; the others' need not be known.
+			next := last + 1
+			for next+1 < len(spots) && int(spots[next+1].at) < w.to {
+				next++
+			}
+			other := r.window(text, int(spots[next].at))
+			if other.from > w.to {
 				break
 			}
-			w.to = max(w.to, next.to)
-			j++
+			w.to, last = max(w.to, other.to), next
 		}
-		out = r.within(text, w, spots[i:j], global, out)
-		i = j
+		out = r.within(text, w, spots[i:last+1], global, out)
+		i = last + 1
 	}
 	return out
 }
@@ -207,30 +230,21 @@ const margin = 4
 // window is a part of the text that holds every match with the word at i. A match that overlaps such a one holds a word
 // itself, whose window then overlaps this one.
 func (r *rule) window(text []byte, i int) span {
-	w := span{0, len(text)}
-	switch {
-	case r.before < unbounded:
-		w.from = max(0, i-r.before-margin)
-	case r.few:
-		for w.from = i; w.from > 0 && r.letters[text[w.from-1]]; w.from-- {
-		}
-		w.from = max(0, w.from-margin)
+	w := span{i, i}
+	for n := 0; w.from > 0 && n < r.before && r.lead[text[w.from-1]]; n++ {
+		w.from--
 	}
-	if r.longest < unbounded {
-		w.to = min(len(text), i+r.longest+margin)
-		return w
-	}
-	// What goes on for ever does so in these letters; all the rest of a match has bounds.
+	// What goes on for ever does so in some letters; all the rest of a match has bounds.
 	rest := r.rest
-	for w.to = i; w.to < len(text); w.to++ {
+	for n := 0; w.to < len(text) && n < r.longest && r.letters[text[w.to]]; n++ {
 		if !r.repeats[text[w.to]] {
 			if rest--; rest < 0 {
 				break
 			}
 		}
+		w.to++
 	}
-	w.to = min(len(text), w.to+margin)
-	return w
+	return span{max(0, w.from-margin), min(len(text), w.to+margin)}
 }
 
 // within finds the rule's matches in a part of the text; those that hold none of the spots, if there are any, are left

@@ -101,3 +101,14 @@ func TestNearEqualsEverywhere(t *testing.T) {
 		}
 	})
 }
+
+// A text full of words whose rules look far takes time in proportion to its length.
+func TestManyWordsInALongText(t *testing.T) {
+	rules := load(t)
+	for _, word := range []string{"curl -s x\n", "-----BEGIN RSA " + "PRIVATE KEY-----\n", "eyJ", "token=", `\"`, "kind: Secret data: "} {
+		text := append(bytes.Repeat([]byte(word), 100_000/len(word)), " "+token(0)...)
+		if out, _ := rules.Text(text); bytes.Contains(out, []byte(token(0))) {
+			t.Errorf("the secret behind many %q is left", word)
+		}
+	}
+}
