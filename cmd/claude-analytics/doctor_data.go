@@ -97,7 +97,7 @@ func (s *service) checkLetters(ctx context.Context) []finding {
 }
 
 func (s *service) readWarehouse(ctx context.Context, sql string) (queryAnswer, error) {
-	request := queryRequest{SQL: sql, Limit: 10, Timeout: "10s"}
+	request := queryRequest{SQL: sql, Limit: 10, Timeout: "10s", Raw: true}
 	if s.db != nil && s.ready.Load() {
 		return runQuery(ctx, s.db, request)
 	}

@@ -131,6 +131,9 @@ func (s *service) erase(ctx context.Context, request gcRequest, report *gcReport
 	if report.Files, err = removeCopies(s.cfg.Config); err != nil {
 		return err
 	}
+	if s.copies != nil {
+		s.copies.Changed()
+	}
 	if done.Record == nil {
 		return errors.New("the erasure has no record")
 	}

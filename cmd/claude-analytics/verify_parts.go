@@ -12,6 +12,7 @@ import (
 
 	"claude-analytics/ingest"
 	"claude-analytics/internal/document"
+	"claude-analytics/internal/redact"
 	"claude-analytics/internal/stream"
 	"claude-analytics/modeler"
 	"claude-analytics/sink/bronze"
@@ -41,10 +42,29 @@ func (s *service) newVerification(surveys []*ingest.Survey, noSource, noStream s
 		Key: bronze.Key, KeepDeleted: s.cfg.OnDelete == "keep", Replay: hasCommand("Replay"), LakeDir: s.cfg.LakeDir(),
 		RuleVersion: document.RuleVersion, Progress: progress,
 	}
+	if rules, err := loadRules(s.cfg); err != nil {
+		s.log.Warn().Err(err).Msg("documents that were published with secrets replaced are not compared by content")
+	} else {
+		cfg.Normalize = normalize(rules)
+	}
 	if s.roles.sink {
 		cfg.Live, cfg.Settle = true, s.settle
 	}
 	return &verification{Verifier: verify.New(cfg, parts, s.log), service: s}
+}
+
+// normalize makes a source's document what it is published as; false if that was by other rules than today's.
+func normalize(rules *redact.Rules) func(raw []byte, version uint32) ([]byte, bool) {
+	return func(raw []byte, version uint32) ([]byte, bool) {
+		switch {
+		case version == 0:
+			return raw, true
+		case rules == nil || rules.Version() != version:
+			return nil, false
+		}
+		published, _ := rules.Document(raw)
+		return published, true
+	}
 }
 
 // run verifies; what is to be accepted is recorded afterwards, and looked at once more.
