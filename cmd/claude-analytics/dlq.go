@@ -241,57 +241,6 @@ func (c *dlqShowCmd) whole(ctx context.Context, ask asking, id string) (letterVi
 	}
 }
 
-func printLetter(e *env, l letterView) {
-	line := func(name, format string, args ...any) { e.printf("%-11s %s\n", name, fmt.Sprintf(format, args...)) }
-	line("letter", "%s", l.ID)
-	line("reason", "%s: %s", l.Reason, printable(l.Detail))
-	line("place", "lane %s, %s", printable(l.Source), l.place())
-	if l.Document != "" {
-		line("document", "%s", printable(l.Document))
-	}
-	if l.Seq != 0 {
-		line("order", "epoch %d, message %s", l.Epoch, count(l.Seq))
-	} else {
-		line("order", "none: it was never in the stream")
-	}
-	line("set aside", "by %s at %s, first at %s; %s retries failed", l.Part, l.LastSeen.Format(time.RFC3339), l.FirstSeen.Format(time.RFC3339), count(l.Attempts))
-	line("size", "%s bytes", count(l.Size))
-	if l.Operation != "" {
-		line("change", "%s, version %d", l.Operation, l.Version)
-	}
-	if l.Text == "" {
-		line("holds", "nothing that can be shown")
-		return
-	}
-	line("holds", "%s", l.Form)
-	text := l.Text
-	if l.Form == "text" {
-		text = printableLines(text)
-	}
-	e.printf("\n%s\n", text)
-	switch {
-	case len(l.Text) < l.TextSize:
-		e.printf("… %s more bytes; --full shows them\n", count(l.TextSize-len(l.Text)))
-	case l.Truncated:
-		e.printf("… the letter holds no more; what was set aside has %s bytes\n", count(l.Size))
-	}
-}
-
-// printableLines keeps what a terminal would take for a command out of a text of several lines.
-func printableLines(text string) string {
-	runes := []rune(text)
-	return string(slices.Collect(func(yield func(rune) bool) {
-		for _, r := range runes {
-			if r < ' ' && r != '\n' && r != '\t' || r == 0x7f {
-				r = '\uFFFD'
-			}
-			if !yield(r) {
-				return
-			}
-		}
-	}))
-}
-
 // dlqRetryCmd retries letters.
 type dlqRetryCmd struct {
 	dlqFilter

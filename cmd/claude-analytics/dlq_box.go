@@ -97,42 +97,64 @@ func (b *letterBox) do(ctx context.Context, r dlqRequest) (answer dlqAnswer, err
 		return answer, err
 	}
 	answer.Total = state.Letters
-	letters, next, err := b.choose(ctx, r, fits)
-	if errors.Is(err, errNoLetter) && len(letters) > 0 && (r.Action == "retry" || r.Action == "drop") {
-		err = nil // somebody was faster with some
+	if len(r.IDs) == 0 {
+		letters, next, err := b.choose(ctx, r, fits)
+		if err != nil {
+			return answer, err
+		}
+		answer.Next = next
+		return answer, b.act(ctx, r, letters, &answer)
 	}
-	if err != nil {
-		return answer, err
+	for names := r.IDs; len(names) > 0; {
+		letters, rest, err := b.byName(ctx, names, fits)
+		missing := errors.Is(err, errNoLetter)
+		if missing && (r.Action == "retry" || r.Action == "drop") && len(r.IDs) > 1 {
+			err = nil // somebody was faster with some of them
+		}
+		if err != nil {
+			return answer, err
+		}
+		if err := b.act(ctx, r, letters, &answer); err != nil {
+			return answer, err
+		}
+		names = rest
 	}
-	answer.Next = next
+	return answer, nil
+}
+
+// act does what is asked for with letters that were read.
+func (b *letterBox) act(ctx context.Context, r dlqRequest, letters []stream.Letter, answer *dlqAnswer) error {
 	switch r.Action {
 	case "list":
 		for _, l := range letters {
 			answer.Letters = append(answer.Letters, viewOf(l))
 		}
+		return nil
 	case "show":
 		for _, l := range letters {
 			view := viewOf(l)
 			view.render(l, r.From, r.TextBytes)
 			answer.Letters = append(answer.Letters, view)
 		}
+		return nil
 	case "retry":
-		answer.Retried, err = b.retry(ctx, letters)
+		retried, err := b.retry(ctx, letters)
+		answer.Retried = append(answer.Retried, retried...)
+		if err != nil {
+			return err
+		}
 	case "drop":
 		for _, l := range letters {
-			switch derr := b.sink.DropLetter(ctx, l); {
-			case errors.Is(derr, stream.ErrLetterChanged):
-			case derr != nil:
-				return answer, derr
+			switch err := b.sink.DropLetter(ctx, l); {
+			case errors.Is(err, stream.ErrLetterChanged):
+			case err != nil:
+				return err
 			default:
 				answer.Dropped = append(answer.Dropped, l.Name)
 			}
 		}
 	}
-	if err == nil && (r.Action == "retry" || r.Action == "drop") {
-		err = b.sink.MirrorLetters(ctx)
-	}
-	return answer, err
+	return b.sink.MirrorLetters(ctx)
 }
 
 // errEnough ends a reading of letters.
@@ -140,10 +162,6 @@ var errEnough = errors.New("enough")
 
 // choose finds the letters meant, oldest first, and where to go on; 0: that was all. Their payloads are bounded together.
 func (b *letterBox) choose(ctx context.Context, r dlqRequest, fits func(stream.Letter) bool) (letters []stream.Letter, next uint64, err error) {
-	if len(r.IDs) > 0 {
-		letters, err := b.byName(ctx, r.IDs, fits)
-		return letters, 0, err
-	}
 	bytes, limit := 0, min(r.Limit, mostLetters)
 	err = b.conn.Letters(ctx, r.After, func(l stream.Letter) error {
 		if !fits(l) {
@@ -153,7 +171,7 @@ func (b *letterBox) choose(ctx context.Context, r dlqRequest, fits func(stream.L
 			next = letters[len(letters)-1].LetterSeq
 			return errEnough
 		}
-		if r.Action == "list" {
+		if r.Action == "list" || r.Action == "drop" {
 			l.Payload = nil
 		}
 		bytes += len(l.Payload)
@@ -169,20 +187,26 @@ func (b *letterBox) choose(ctx context.Context, r dlqRequest, fits func(stream.L
 // errNoLetter is returned for a letter that is named and not there.
 var errNoLetter = errors.New("there is no dead letter")
 
-func (b *letterBox) byName(ctx context.Context, names []string, fits func(stream.Letter) bool) (letters []stream.Letter, err error) {
+// byName reads letters until their payloads are enough for once, and says which names are left.
+func (b *letterBox) byName(ctx context.Context, names []string, fits func(stream.Letter) bool) (letters []stream.Letter, rest []string, err error) {
 	var missing []error
-	for _, name := range names {
+	bytes := 0
+	for i, name := range names {
+		if bytes > groupBytes {
+			return letters, names[i:], errors.Join(missing...)
+		}
 		l, err := b.conn.Letter(ctx, name)
 		switch {
 		case errors.Is(err, stream.ErrNoMessage):
 			missing = append(missing, fmt.Errorf("%w %s", errNoLetter, name))
 		case err != nil:
-			return nil, err
+			return nil, nil, err
 		case fits(l):
+			bytes += len(l.Payload)
 			letters = append(letters, l)
 		}
 	}
-	return letters, errors.Join(missing...)
+	return letters, nil, errors.Join(missing...)
 }
 
 func (f letterFilter) matcher() (func(stream.Letter) bool, error) {
@@ -301,6 +325,9 @@ func retryWriter() string {
 
 // anew is the change that a letter of a source becomes under today's rules, or why it becomes none.
 func anew(l stream.Letter, maxMessage int64, redact transcript.Redactor) (change stream.Outgoing, reason, detail string) {
+	if l.Part == "" {
+		return change, l.Reason, "this is no letter of this program: drop it"
+	}
 	if l.File == "" {
 		return change, l.Reason, "what a collection's change stream gave out of turn cannot be published later: " +
 			"once its cause is mended, read the collection again with claude-analytics extract --full-backfill, and drop the letter"

@@ -14,6 +14,9 @@ import (
 	"claude-analytics/sink/lake"
 )
 
+// newestEntries is how many manifest files are looked at: a newer release writes the newest.
+const newestEntries = 200
+
 // checkLakeFormat sees that this release reads what is there: the newest entry, and the register of epochs.
 func checkLakeFormat(cfg config.Loaded) finding {
 	const id = "lake"
@@ -25,12 +28,10 @@ func checkLakeFormat(cfg config.Loaded) finding {
 	case err != nil:
 		return bad(id, err.Error(), "give this user the right to read DATA_DIR/raw")
 	}
-	batches := 0
-	for _, entry := range entries {
+	for _, entry := range entries[max(0, len(entries)-newestEntries):] {
 		if !strings.HasSuffix(entry.Name(), ".json") {
 			continue
 		}
-		batches++
 		var format struct{ Version int }
 		text, err := os.ReadFile(filepath.Join(manifest, entry.Name()))
 		if err == nil {
@@ -43,7 +44,7 @@ func checkLakeFormat(cfg config.Loaded) finding {
 			return bad(id, fmt.Sprintf("%s was written by a newer release (format %d, this one reads up to %d)", entry.Name(), format.Version, lake.Version), "upgrade this program, or use another DATA_DIR")
 		}
 	}
-	return good(id, fmt.Sprintf("format %d, %s manifest files", lake.Version, count(batches)))
+	return good(id, fmt.Sprintf("format %d, %s manifest files", lake.Version, count(len(entries))))
 }
 
 // checkLakeFaults tells what the running sink has seen in the lake's folder.

@@ -89,11 +89,11 @@ func TestAddLate(t *testing.T) {
 // A batch that no entry holds any more gets one for the row alone.
 func TestAddLateWithoutEntry(t *testing.T) {
 	disk := faultfs.NewVolatile()
-	l := gappy(t, disk)
+	gappy(t, disk)
 	if err := disk.Remove(root + "/_manifest/1-000000000001-000000000008.json"); err != nil {
 		t.Fatal(err)
 	}
-	l = open(t, disk, root)
+	l := open(t, disk, root)
 	before := len(l.Faults())
 	if added, err := l.AddLate(t.Context(), lateRows("2026-11-22", 3)); err != nil || added != 1 {
 		t.Fatalf("%d added, %v", added, err)
