@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"pgregory.net/rapid"
 )
 
@@ -63,10 +64,22 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-// What is put under other rules of redaction than today's is not compared by content, and a transcript's moment of
-// publication is no content.
+// The moment at which a transcript's object was published is no content; a collection's document is all content.
 func TestContentHash(t *testing.T) {
-	if contentHash([]byte("no BSON"), true) != contentHash([]byte("no BSON"), false) {
-		t.Error("bytes that are not BSON have two hashes")
+	document := func(at int, text string) []byte {
+		raw, err := bson.Marshal(bson.D{{Key: "text", Value: text}, {Key: "ingestedAt", Value: at}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	if contentHash(document(1, "a"), true) != contentHash(document(2, "a"), true) {
+		t.Error("a transcript's object that was published again differs")
+	}
+	if contentHash(document(1, "a"), true) == contentHash(document(1, "b"), true) {
+		t.Error("another text is the same content")
+	}
+	if contentHash(document(1, "a"), false) == contentHash(document(2, "a"), false) {
+		t.Error("a collection's field is left out")
 	}
 }
