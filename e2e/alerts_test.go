@@ -33,6 +33,7 @@ var (
 // TestAlerts: every alert is about metrics that a running service has, and the runbook says what to do about it; every
 // metric of ours is in the runbook, and no other.
 func TestAlerts(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile(filepath.Join("..", "deploy", "prometheus", "alerts.yml"))
 	if err != nil {
 		t.Fatal(err)

@@ -67,6 +67,7 @@ func aside(t testing.TB, bus *natsServer, seqs ...uint64) {
 // TestDeadLettersRestored: messages that older rules set aside are retried in the running service, which is killed in
 // the middle; then everything is as if they had never been dead.
 func TestDeadLettersRestored(t *testing.T) {
+	t.Parallel()
 	dir, _ := generate(t, "--sessions", "3", "--seed", "61")
 	bus := startNATS(t)
 	env := []string{"NATS_URL=" + bus.url()}
@@ -134,6 +135,7 @@ func TestDeadLettersRestored(t *testing.T) {
 // TestDeadLettersOffline: lines that are no JSON cannot be retried, and say why; what can be read today is published
 // under the key that it would have had; what is dropped is gone.
 func TestDeadLettersOffline(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	project := filepath.Join(root, "-p")
 	if err := os.MkdirAll(project, 0o755); err != nil {

@@ -209,6 +209,7 @@ func gcUntilKilled(t testing.TB, data, session string, after time.Duration) bool
 }
 
 func TestEraseSession(t *testing.T) {
+	t.Parallel()
 	random := seeded(t)
 	p := plant(t, "21", "6")
 	data := t.TempDir()
@@ -257,6 +258,7 @@ func TestEraseSession(t *testing.T) {
 
 // Erasing goes beside inserts, and takes nothing of them.
 func TestEraseWhileLive(t *testing.T) {
+	t.Parallel()
 	if os.Getenv("LONG") == "" {
 		t.Skip("with LONG=1")
 	}

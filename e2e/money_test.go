@@ -63,6 +63,7 @@ func costsAsTruth(t *testing.T, data string, truth *generator.Truth) {
 // TestReports: live and offline say the same, what is added up is the truth, and a price list of one's own is applied,
 // or refused while the marts stay as they are.
 func TestReports(t *testing.T) {
+	t.Parallel()
 	dir, truth := generate(t, "--sessions", "6", "--seed", "23")
 	prices := filepath.Join(t.TempDir(), "prices.csv")
 	writePrices := func(rows string) {

@@ -13,6 +13,7 @@ import (
 // TestPublishedCopyIsReadByOthers: a stock DuckDB opens marts.duckdb while the service runs and replaces it; `query` is
 // answered by it, and says what it does not hold; Parquet comes out of each way to ask.
 func TestPublishedCopyIsReadByOthers(t *testing.T) {
+	t.Parallel()
 	dir, truth := generate(t, "--sessions", "4", "--seed", "53")
 	data := t.TempDir()
 	p := startService(t, data, nil, "up", "--transcripts", dir, "--source", "test")

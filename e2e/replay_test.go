@@ -98,6 +98,7 @@ func writeLines(t testing.TB, dir, session string, from, n int) {
 // TestReplay: rows that somebody deleted come back, exactly they, asked for with the real nats CLI while live documents
 // go on; from the lake once the stream no longer holds them; and rows that older rules made are made anew.
 func TestReplay(t *testing.T) {
+	t.Parallel()
 	dir, _ := generate(t, "--sessions", "8", "--seed", "71")
 	data := t.TempDir()
 	untilIdle(t, data, dir)
@@ -185,6 +186,7 @@ func (r replayed) real() string {
 // TestBackfillByItself: a DATA_DIR that holds the lake alone comes to the same marts; one that holds nothing takes what
 // the stream still has and tells what it has not; a rebuild that is killed goes on.
 func TestBackfillByItself(t *testing.T) {
+	t.Parallel()
 	dir, truth := generate(t, "--sessions", "10", "--seed", "72")
 	bus := startNATS(t)
 	env := []string{"NATS_URL=" + bus.url()}
@@ -260,6 +262,7 @@ func TestBackfillByItself(t *testing.T) {
 
 // TestReplayInterrupted: Ctrl-C ends the replay in the service too, with the exit code of an interruption.
 func TestReplayInterrupted(t *testing.T) {
+	t.Parallel()
 	if os.Getenv("LONG") == "" {
 		t.Skip("LONG=1 interrupts a replay")
 	}

@@ -97,6 +97,9 @@ func (h *haystack) table(db *sql.DB, relation string) (n int) {
 		all.WriteByte('\n')
 		n++
 	}
+	if err := rows.Err(); err != nil {
+		h.t.Fatal(err)
+	}
 	h.search(relation, all.Bytes())
 	return n
 }
@@ -154,6 +157,7 @@ func (h *haystack) stream(dir string) (changes, letters int) {
 
 // Secrets of many kinds, in every place in which a conversation can hold one: none of them gets anywhere.
 func TestNoSecretIsPublished(t *testing.T) {
+	t.Parallel()
 	sessions, long := "2", os.Getenv("LONG") != ""
 	if long {
 		sessions = "150"
@@ -203,6 +207,9 @@ func TestNoSecretIsPublished(t *testing.T) {
 		}
 		tables = append(tables, name)
 	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 	for _, table := range tables {
 		h.table(db, table)
 	}
@@ -249,6 +256,9 @@ func hashes(t *testing.T, db *sql.DB) map[string]bool {
 			t.Fatal(err)
 		}
 		out[hash] = true
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
 	}
 	return out
 }

@@ -40,6 +40,7 @@ func plantFault(t *testing.T, dataDir string, statements ...string) {
 
 // A failing test of the models gives transform and pipeline the exit code of a data check, and is named.
 func TestFailingTestsOfTheModels(t *testing.T) {
+	t.Parallel()
 	dir, _ := generate(t, "--sessions", "3", "--seed", "5")
 	data := t.TempDir()
 	untilIdle(t, data, dir)
@@ -71,6 +72,7 @@ func TestFailingTestsOfTheModels(t *testing.T) {
 // A load reads what is new and nothing else, however much there is; what cannot be read is set aside and the rest goes on.
 // The platform before read every file of its lake again at each load, and one bad record ended it.
 func TestDefect09LoadReadsOnlyWhatIsNew(t *testing.T) {
+	t.Parallel()
 	dir, truth := generate(t, "--sessions", "3", "--seed", "6")
 	data := t.TempDir()
 	untilIdle(t, data, dir)
