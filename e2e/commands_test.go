@@ -66,6 +66,9 @@ func TestQueryIsReadOnly(t *testing.T) {
 	p := startService(t, data, nil, "up", "--transcripts", dir)
 	p.info()
 	eventually(t, "there is a session", func() bool { return soon(t, data, "SELECT count(*) FROM marts.dim_sessions") > 0 })
+	eventually(t, "the marts are published", func() bool {
+		return runProgram(t, nil, "query", "--data-dir", data, "SELECT 1").code == 0
+	})
 	before := number(t, data, "SELECT count(*) FROM marts.fct_messages")
 	for _, sql := range []string{
 		"DROP TABLE marts.fct_messages",
@@ -95,7 +98,7 @@ func TestQueryIsReadOnly(t *testing.T) {
 func TestHelpAndCompletion(t *testing.T) {
 	t.Parallel()
 	top := mustRun(t, "--help")
-	for _, command := range strings.Fields("up ingest warehouse extract load transform pipeline status doctor config query dlq deploy generate version completion") {
+	for _, command := range strings.Fields("up ingest warehouse extract load transform pipeline status doctor config query report verify replay dlq gc deploy generate version completion") {
 		if !strings.Contains(top, command) {
 			t.Errorf("help does not name %s", command)
 		}

@@ -68,6 +68,7 @@ func aside(t testing.TB, bus *natsServer, seqs ...uint64) {
 // the middle; then everything is as if they had never been dead.
 func TestDeadLettersRestored(t *testing.T) {
 	t.Parallel()
+	long(t)
 	dir, _ := generate(t, "--sessions", "3", "--seed", "61")
 	bus := startNATS(t)
 	env := []string{"NATS_URL=" + bus.url()}

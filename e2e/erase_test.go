@@ -210,6 +210,7 @@ func gcUntilKilled(t testing.TB, data, session string, after time.Duration) bool
 
 func TestEraseSession(t *testing.T) {
 	t.Parallel()
+	long(t)
 	random := seeded(t)
 	p := plant(t, "21", "6")
 	data := t.TempDir()

@@ -50,6 +50,14 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
+// long marks a test that takes too long for every run: LONG=1 runs it, and SHARE=1, as CI does.
+func long(t testing.TB) {
+	t.Helper()
+	if os.Getenv("LONG") == "" && os.Getenv("SHARE") == "" {
+		t.Skip("takes long: LONG=1 or SHARE=1 runs it")
+	}
+}
+
 // result is a finished run of the program.
 type result struct {
 	code   int

@@ -64,6 +64,7 @@ func costsAsTruth(t *testing.T, data string, truth *generator.Truth) {
 // or refused while the marts stay as they are.
 func TestReports(t *testing.T) {
 	t.Parallel()
+	long(t)
 	dir, truth := generate(t, "--sessions", "6", "--seed", "23")
 	prices := filepath.Join(t.TempDir(), "prices.csv")
 	writePrices := func(rows string) {

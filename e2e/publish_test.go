@@ -14,6 +14,7 @@ import (
 // answered by it, and says what it does not hold; Parquet comes out of each way to ask.
 func TestPublishedCopyIsReadByOthers(t *testing.T) {
 	t.Parallel()
+	long(t)
 	dir, truth := generate(t, "--sessions", "4", "--seed", "53")
 	data := t.TempDir()
 	p := startService(t, data, nil, "up", "--transcripts", dir, "--source", "test")

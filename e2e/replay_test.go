@@ -99,6 +99,7 @@ func writeLines(t testing.TB, dir, session string, from, n int) {
 // go on; from the lake once the stream no longer holds them; and rows that older rules made are made anew.
 func TestReplay(t *testing.T) {
 	t.Parallel()
+	long(t)
 	dir, _ := generate(t, "--sessions", "8", "--seed", "71")
 	data := t.TempDir()
 	untilIdle(t, data, dir)
@@ -187,6 +188,7 @@ func (r replayed) real() string {
 // the stream still has and tells what it has not; a rebuild that is killed goes on.
 func TestBackfillByItself(t *testing.T) {
 	t.Parallel()
+	long(t)
 	dir, truth := generate(t, "--sessions", "10", "--seed", "72")
 	bus := startNATS(t)
 	env := []string{"NATS_URL=" + bus.url()}

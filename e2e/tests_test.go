@@ -41,6 +41,7 @@ func plantFault(t *testing.T, dataDir string, statements ...string) {
 // A failing test of the models gives transform and pipeline the exit code of a data check, and is named.
 func TestFailingTestsOfTheModels(t *testing.T) {
 	t.Parallel()
+	long(t)
 	dir, _ := generate(t, "--sessions", "3", "--seed", "5")
 	data := t.TempDir()
 	untilIdle(t, data, dir)
@@ -73,6 +74,7 @@ func TestFailingTestsOfTheModels(t *testing.T) {
 // The platform before read every file of its lake again at each load, and one bad record ended it.
 func TestDefect09LoadReadsOnlyWhatIsNew(t *testing.T) {
 	t.Parallel()
+	long(t)
 	dir, truth := generate(t, "--sessions", "3", "--seed", "6")
 	data := t.TempDir()
 	untilIdle(t, data, dir)

@@ -219,6 +219,7 @@ func repair(t testing.TB, data, dir, commands string) {
 // plants each alone, else all stand at once.
 func TestVerifyNamesAndRepairs(t *testing.T) {
 	t.Parallel()
+	long(t)
 	data, dir := corpus(t, "6", "71")
 	if v := verified(t, data, dir, 0, "--deep"); v.Differences != 0 {
 		t.Fatalf("a fresh DATA_DIR differs: %+v", v.all())

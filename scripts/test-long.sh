@@ -26,7 +26,12 @@ grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u | w
 done
 step "dbt builds the same"
 scripts/dbt-build.sh
-[ "${SHARE:-}" = 1 ] && exit 0
+if [ "${SHARE:-}" = 1 ]; then
+  step "the longer of the end to end tests"
+  # Those that call long(t).
+  SHARE=1 scripts/test.sh -count=1 -run "^($(grep -hB2 '^	long(t)' e2e/*_test.go | sed -nE 's/^func (Test[A-Za-z0-9_]+)\(.*/\1/p' | paste -sd'|'))\$" ./e2e
+  exit 0
+fi
 
 step "incremental equals full, $checks histories"
 scripts/test.sh -count=1 -run 'Incremental' ./modeler/... -rapid.checks="$checks"
