@@ -40,8 +40,18 @@ type embedded struct {
 }
 
 // startServer starts a server on loopback that keeps its data in cfg.Dir and syncs every batch to the disk before it
-// acknowledges it. broken is called when it can write no longer.
+// acknowledges it. broken is called when it can write no longer. If somebody else takes the free port between our look
+// and the server's, another one is taken.
 func startServer(ctx context.Context, cfg Config, log zerolog.Logger, broken func()) (*embedded, error) {
+	e, err := tryServer(ctx, cfg, log, broken)
+	if err != nil && cfg.Port == 0 && strings.Contains(err.Error(), "address already in use") {
+		cfg.Port = server.RANDOM_PORT
+		return tryServer(ctx, cfg, log, broken)
+	}
+	return e, err
+}
+
+func tryServer(ctx context.Context, cfg Config, log zerolog.Logger, broken func()) (*embedded, error) {
 	dir, err := filepath.Abs(cfg.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("%w: directory %s: %w", ErrStore, cfg.Dir, err)
