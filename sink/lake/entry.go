@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"time"
@@ -153,4 +154,9 @@ func parseEntry(name string, text []byte) (Entry, error) {
 		}
 	}
 	return e, nil
+}
+
+// putEntry writes an entry into the manifest of the lake in root, in place of one of its name.
+func putEntry(disk FS, root string, e Entry) error {
+	return writeJSON(disk, filepath.Join(root, manifestDir, e.stem()+jsonSuffix), e)
 }

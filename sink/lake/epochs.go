@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -70,14 +69,7 @@ func (l *Lake) beginEpoch(record EpochRecord) error {
 		}
 	}
 	known = append(known, record)
-	text, err := json.MarshalIndent(epochRegistry{Version: Version, Epochs: known}, "", " ")
-	if err != nil {
-		return err
-	}
-	err = writeWhole(l.disk, filepath.Join(l.cfg.Dir, manifestDir, epochsFile), func(w io.Writer) error {
-		_, err := w.Write(append(text, '\n'))
-		return err
-	})
+	err := writeJSON(l.disk, filepath.Join(l.cfg.Dir, manifestDir, epochsFile), epochRegistry{Version: Version, Epochs: known})
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -78,6 +79,18 @@ func (OS) ReadFile(name string) ([]byte, error) { return os.ReadFile(name) }
 func (OS) Open(name string) (ReadFile, error) { return os.Open(name) }
 
 const temporary = ".tmp"
+
+// writeJSON lets a file of indented JSON appear whole or not at all.
+func writeJSON(disk FS, name string, v any) error {
+	text, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return err
+	}
+	return writeWhole(disk, name, func(w io.Writer) error {
+		_, err := w.Write(append(text, '\n'))
+		return err
+	})
+}
 
 // writeWhole lets a file appear whole or not at all: temporary name, sync, rename, sync of the directory.
 func writeWhole(disk FS, name string, fill func(io.Writer) error) error {

@@ -160,15 +160,7 @@ func (j *journal) carryOut(disk FS, root string) error {
 	}
 	manifest := filepath.Join(root, manifestDir)
 	for _, e := range j.Entries {
-		text, err := json.MarshalIndent(e, "", " ")
-		if err != nil {
-			return err
-		}
-		err = writeWhole(disk, filepath.Join(manifest, e.stem()+jsonSuffix), func(w io.Writer) error {
-			_, err := w.Write(append(text, '\n'))
-			return err
-		})
-		if err != nil {
+		if err := putEntry(disk, root, e); err != nil {
 			return err
 		}
 	}

@@ -17,7 +17,6 @@ package lake
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -283,14 +282,7 @@ func (l *Lake) land(ctx context.Context, b Batch, entry *Entry) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(entry, "", " ")
-	if err != nil {
-		return err
-	}
-	return writeWhole(l.disk, filepath.Join(l.cfg.Dir, manifestDir, entry.stem()+jsonSuffix), func(w io.Writer) error {
-		_, err := w.Write(append(text, '\n'))
-		return err
-	})
+	return putEntry(l.disk, l.cfg.Dir, *entry)
 }
 
 func (l *Lake) writePart(stem string, entry Entry, part Part) (EntryFile, error) {

@@ -2,10 +2,8 @@ package lake
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -174,14 +172,7 @@ func (l *Lake) landLate(entry *Entry, byDate map[string][]Late) error {
 		}
 	}
 	entry.Files = files
-	text, err := json.MarshalIndent(entry, "", " ")
-	if err != nil {
-		return err
-	}
-	return writeWhole(l.disk, filepath.Join(l.cfg.Dir, manifestDir, entry.stem()+jsonSuffix), func(w io.Writer) error {
-		_, err := w.Write(append(text, '\n'))
-		return err
-	})
+	return putEntry(l.disk, l.cfg.Dir, *entry)
 }
 
 func taken(files []EntryFile, date, stem string) bool {

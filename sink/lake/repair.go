@@ -2,7 +2,6 @@ package lake
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -96,19 +95,12 @@ func (l *Lake) readMetadata(name string) (e Entry, f EntryFile, err error) {
 
 // writeEntry puts an entry in place of one of its name, or where there was none. The caller holds writing.
 func (l *Lake) writeEntry(e Entry) error {
-	text, err := json.MarshalIndent(e, "", " ")
-	if err != nil {
-		return err
-	}
 	l.dirty = true // what is known of the folder no longer holds
 	l.mu.Lock()
 	known := slices.DeleteFunc(slices.Clone(l.now.entries), func(k Entry) bool { return k.stem() == e.stem() })
 	l.now.entries = known
 	l.mu.Unlock()
-	return writeWhole(l.disk, filepath.Join(l.cfg.Dir, manifestDir, e.stem()+jsonSuffix), func(w io.Writer) error {
-		_, err := w.Write(append(text, '\n'))
-		return err
-	})
+	return putEntry(l.disk, l.cfg.Dir, e)
 }
 
 // Mend writes the parts of a batch anew, each in place of the file of its date, leaves the files named in drop out, and
