@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -39,7 +38,7 @@ func (s *service) newVerification(surveys []*ingest.Survey, noSource, noStream s
 		parts.Sources = append(parts.Sources, verifySource{survey})
 	}
 	cfg := verify.Config{
-		Key: bronze.Key, KeepDeleted: s.cfg.OnDelete == "keep", Replay: hasCommand("Replay"), LakeDir: s.cfg.LakeDir(),
+		Key: bronze.Key, KeepDeleted: s.cfg.OnDelete == "keep", Replay: true, LakeDir: s.cfg.LakeDir(),
 		RuleVersion: document.RuleVersion, Progress: progress,
 	}
 	if rules, err := loadRules(s.cfg); err != nil {
@@ -89,12 +88,6 @@ func (v *verification) run(ctx context.Context, request verifyRequest) (verify.R
 		return report, fmt.Errorf("accept gaps: %w", err)
 	}
 	return v.Run(ctx, request.Deep)
-}
-
-// hasCommand is whether the program has a command, by its field's name.
-func hasCommand(field string) bool {
-	_, ok := reflect.TypeFor[cli]().FieldByName(field)
-	return ok
 }
 
 // verifyMarts are the models as a verifier compares them.

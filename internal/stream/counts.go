@@ -3,10 +3,8 @@ package stream
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -50,7 +48,7 @@ func (c *Conn) CountChanges(ctx context.Context, from, to uint64) (uint64, error
 
 // changesFrom counts the changes at or above a sequence, through a consumer that is made for its count alone.
 func (c *Conn) changesFrom(ctx context.Context, seq uint64) (uint64, error) {
-	consumer, done, err := c.passing(ctx, proto.StreamName, seq, changeSubjects("*"))
+	consumer, done, err := c.passing(ctx, seq)
 	if err != nil {
 		return 0, fmt.Errorf("count changes from %d: %w", seq, err)
 	}
@@ -58,16 +56,16 @@ func (c *Conn) changesFrom(ctx context.Context, seq uint64) (uint64, error) {
 	return consumer.CachedInfo().NumPending, nil
 }
 
-// passing makes a consumer of what stands in a stream from a sequence on, in the server's memory.
-func (c *Conn) passing(ctx context.Context, stream string, from uint64, subjects []string) (jetstream.Consumer, func(), error) {
+// passing makes a consumer of the changes that stand in the stream from a sequence on, in the server's memory.
+func (c *Conn) passing(ctx context.Context, from uint64) (jetstream.Consumer, func(), error) {
 	_, js, err := c.clients()
 	if err != nil {
 		return nil, nil, err
 	}
-	consumer, err := js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
+	consumer, err := js.CreateConsumer(ctx, proto.StreamName, jetstream.ConsumerConfig{
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:       max(from, 1),
-		FilterSubjects:    subjects,
+		FilterSubjects:    changeSubjects("*"),
 		AckPolicy:         jetstream.AckNonePolicy,
 		MemoryStorage:     true,
 		Replicas:          1,
@@ -81,11 +79,11 @@ func (c *Conn) passing(ctx context.Context, stream string, from uint64, subjects
 		// Best effort: the server forgets it by itself.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 		defer cancel()
-		_ = js.DeleteConsumer(ctx, stream, name)
+		_ = js.DeleteConsumer(ctx, proto.StreamName, name)
 	}, nil
 }
 
-// rangePage is how many messages are asked for at a time, rangeBytes how many bytes they may have.
+// rangePage is how many messages are asked for at a time.
 const rangePage = 1000
 
 // errBeyond ends a reading behind its last message.
@@ -94,7 +92,7 @@ var errBeyond = errors.New("beyond the range")
 // ReadChanges hands over the changes that stand between two sequences, both included, in order; what was removed
 // meanwhile is left out.
 func (c *Conn) ReadChanges(ctx context.Context, from, to uint64, fn func(Message) error) error {
-	if err := c.read(ctx, proto.StreamName, changeSubjects("*"), from, to, fn); err != nil {
+	if err := c.read(ctx, from, to, fn); err != nil {
 		return fmt.Errorf("read messages %d to %d: %w", from, to, err)
 	}
 	return nil
@@ -102,17 +100,12 @@ func (c *Conn) ReadChanges(ctx context.Context, from, to uint64, fn func(Message
 
 // ReadDeadLetters hands over the dead letters in the order in which they came; what is none is left out.
 func (c *Conn) ReadDeadLetters(ctx context.Context, fn func(proto.DeadLetter) error) error {
-	err := c.read(ctx, proto.DeadLetterName, []string{proto.AllDeadLetterSubjects}, 1, math.MaxUint64, func(m Message) error {
-		var letter proto.DeadLetter
-		if json.Unmarshal(m.Data, &letter) != nil {
+	return c.Letters(ctx, 0, func(l Letter) error {
+		if l.Part == "" {
 			return nil
 		}
-		return fn(letter)
+		return fn(l.DeadLetter)
 	})
-	if err != nil {
-		return fmt.Errorf("read dead letters: %w", err)
-	}
-	return nil
 }
 
 // Positions reads a lane's positions, keyed by the last token of their subjects, without being its writer.
@@ -124,11 +117,11 @@ func (c *Conn) Positions(ctx context.Context, lane string) (map[string][]byte, e
 	return positions, nil
 }
 
-func (c *Conn) read(ctx context.Context, stream string, subjects []string, from, to uint64, fn func(Message) error) error {
+func (c *Conn) read(ctx context.Context, from, to uint64, fn func(Message) error) error {
 	if from > to {
 		return nil
 	}
-	consumer, done, err := c.passing(ctx, stream, from, subjects)
+	consumer, done, err := c.passing(ctx, from)
 	if err != nil {
 		return err
 	}
