@@ -14,12 +14,12 @@ export function StatusBar() {
     <footer class="statusbar">
       <Live />
       <Progress />
-      {sessions !== undefined && <span title="Documents in the warehouse">{compact(sessions)} documents</span>}
-      {s?.stream?.bytes !== undefined && <span class="wide-only" title="Size of the stream">{bytes(s.stream.bytes)} in the stream</span>}
+      {sessions !== undefined && <span class="steady" title="Documents in the warehouse">{compact(sessions)} documents</span>}
+      {s?.stream?.bytes !== undefined && <span class="wide-only steady" title="Size of the stream">{bytes(s.stream.bytes)} in the stream</span>}
       {!!s?.models?.tests?.failed && <a class="bad" href={to('/pipeline')}>{count(s.models.tests.failed)} failing tests</a>}
       {!!s?.stream?.dead_letters && <a class="bad" href={to('/pipeline')}>{count(s.stream.dead_letters)} dead letters</a>}
       <span class="gap" />
-      {lastQuery.value && <span class="wide-only" title={`The last query: ${lastQuery.value.panel}`}>query {millis(lastQuery.value.seconds * 1000)}</span>}
+      {lastQuery.value && <span class="wide-only steady right" title={`The last query: ${lastQuery.value.panel}`}>query {millis(lastQuery.value.seconds * 1000)}</span>}
       <span class="wide-only" title="Days and hours are those of this time zone">{zone.value}</span>
       {s?.version && <span class="wide-only">{s.version}</span>}
     </footer>
