@@ -15,11 +15,11 @@ export function StatusBar() {
   return (
     <footer class="statusbar">
       <Live />
+      {projects && <span class="wide-only totals" title="All that there is, whatever the filters say">{count(sum((p) => p.total_sessions))} sessions · {compact(sum((p) => p.total_messages))} messages · {compact(sum((p) => p.total_tokens))} tokens</span>}
       <Progress />
-      {projects && <span class="wide-only" title="All that there is, whatever the filters say">{count(sum((p) => p.total_sessions))} sessions · {compact(sum((p) => p.total_messages))} messages · {compact(sum((p) => p.total_tokens))} tokens</span>}
+      <span class="gap" />
       {!!s?.models?.tests?.failed && <a class="bad" href={to('/pipeline')}>{count(s.models.tests.failed)} failing tests</a>}
       {!!s?.stream?.dead_letters && <a class="bad" href={to('/pipeline')}>{count(s.stream.dead_letters)} dead letters</a>}
-      <span class="gap" />
       <span class="wide-only last-query" title={`The last query: ${lastQuery.value?.panel ?? 'none yet'}`}>{lastQuery.value && `query ${millis(lastQuery.value.seconds * 1000)}`}</span>
       <span class="wide-only zone" title={`Days and hours are those of this time zone. Version ${s?.version ?? ''}`}>{zone.value}</span>
     </footer>
