@@ -1,0 +1,3 @@
+export function Cost() {
+  return <div class="grid" />;
+}
