@@ -28,6 +28,9 @@ type Config struct {
 	Token string
 	// NoWarehouse says that this process only reads sources.
 	NoWarehouse bool
+	// Letters and Document are the API's.
+	Letters  api.Letters
+	Document api.Document
 	// ShutdownTimeout bounds how long open requests may take when the server stops.
 	ShutdownTimeout time.Duration
 }
@@ -49,7 +52,7 @@ func New(cfg Config, parts []Part, status func(context.Context) (any, error), me
 	log = log.With().Str("part", "dashboard").Logger()
 	return &Server{
 		cfg: cfg, parts: parts, metrics: metrics, log: log,
-		api: api.New(api.Config{NoWarehouse: cfg.NoWarehouse, Status: status, OpenAPI: openAPI}, log),
+		api: api.New(api.Config{NoWarehouse: cfg.NoWarehouse, Status: status, OpenAPI: openAPI, Letters: cfg.Letters, Document: cfg.Document}, log),
 	}
 }
 

@@ -1,6 +1,6 @@
 -- page: cost
 -- title: What it was spent on
--- about: A request's cost is shared in equal parts over the tool calls that it made; (answer) is of requests that made none. Each way of
+-- about: A request's cost is shared in equal parts over the tool calls that it made; answer is of requests that made none. Each way of
 -- about: dividing adds up to the same whole; (none) is what has no such thing. Tickets are read from branch names, as in ABC-123 or #123.
 -- about: A commit or pull request has the cost of its session since the one before. The twenty dearest of each.
 -- models: marts.fct_cost_attribution, marts.fct_api_requests
@@ -9,7 +9,7 @@ WITH chosen AS (
     SELECT DISTINCT model_id FROM marts.fct_api_requests WHERE len($models::VARCHAR[]) > 0 AND list_contains($models::VARCHAR[], model)
 ),
 shares AS (
-    SELECT coalesce(tool_name, '(answer)') AS tool, coalesce(mcp_server, '(none)') AS mcp_server, coalesce(skill, '(none)') AS skill, coalesce(subagent_type, '(none)') AS subagent,
+    SELECT tool_name AS tool, coalesce(mcp_server, '(none)') AS mcp_server, coalesce(skill, '(none)') AS skill, coalesce(subagent_type, '(none)') AS subagent,
         coalesce(git_branch, '(none)') AS branch, coalesce(nullif(regexp_extract(git_branch, '([A-Z][A-Z0-9]+-[0-9]+|#[0-9]+)', 1), ''), '(none)') AS ticket,
         coalesce(commit_sha, '(none)') AS commit, coalesce(pull_request_url, '(none)') AS pull_request, coalesce(task_category, '(none)') AS work,
         cost_usd, total_tokens, request_key, session_id, is_priced

@@ -3,6 +3,8 @@ import './style/tokens.css';
 import './style/shell.css';
 import './style/panel.css';
 import './style/chart.css';
+import './style/session.css';
+import './style/pipeline.css';
 import { startEvents } from './api/events';
 import { filtersAre, followRefreshes } from './api/panel';
 import { days, models, projects, tools } from './state/filters';

@@ -121,7 +121,7 @@ function SpentOn() {
   const chosen = query.value.get('on') ?? 'tool';
   const title = dimensions.find(([key]) => key === chosen)?.[1] ?? 'Tool';
   const columns: TableColumn<Share>[] = [
-    { name: 'name', title, grow: true, cell: (r) => (chosen === 'tool' && r.name !== '(answer)' ? <a href={to('/cost', { tool: r.name })}>{r.name}</a> : <span class={r.name.startsWith('(') ? 'muted' : ''} title={r.name}>{r.name.replace(/^https?:\/\//, '')}</span>) },
+    { name: 'name', title, grow: true, cell: (r) => (chosen === 'tool' && r.name !== 'answer' ? <a href={to('/cost', { tool: r.name })}>{r.name}</a> : <span class={r.name.startsWith('(') || r.name === 'answer' ? 'muted' : ''} title={r.name}>{r.name.replace(/^https?:\/\//, '')}</span>) },
     { name: 'cost_usd', title: 'Cost', numeric: true, cell: (r) => <BarCell share={most ? num(r.cost_usd) / most : 0}>{money(r.cost_usd)}</BarCell> },
     { name: 'total_tokens', title: 'Tokens', numeric: true, cell: (r) => compact(r.total_tokens) },
     { name: 'shares', title: 'Calls and answers', numeric: true, wideOnly: true, cell: (r) => count(r.shares) },

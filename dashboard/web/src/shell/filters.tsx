@@ -21,7 +21,7 @@ export function FilterBar() {
   );
 }
 
-export interface ProjectRow { project_id: string; project_name: string; project_path: string; total_sessions: number; total_tokens: number; last_activity: string }
+export interface ProjectRow { project_id: string; project_name: string; project_path: string; total_sessions: number; total_messages: number; total_tokens: number; last_activity: string }
 
 function Projects() {
   const { answer } = usePanel<ProjectRow>('projects', {}, { filters: false });
