@@ -12,6 +12,8 @@ export interface Answer<R> {
   about: string;
   models: { name: string; description: string }[];
   sql: string;
+  /** The parameters that it took. */
+  parameters: string[];
   asOf: Version;
   seconds: number;
   columns: Column[];
@@ -118,7 +120,7 @@ function decode(p: PanelAnswer, took: number): Answer<Row> {
     return row;
   });
   return {
-    panel: p.panel, title: p.title, about: p.about, sql: p.sql, asOf: p.as_of, seconds: p.seconds, columns: p.columns, rows,
+    panel: p.panel, title: p.title, about: p.about, sql: p.sql, parameters: Object.keys(p.parameters), asOf: p.as_of, seconds: p.seconds, columns: p.columns, rows,
     models: p.models.map((m) => ({ name: m.name ?? '', description: m.description ?? '' })), truncated: p.truncated, took,
   };
 }

@@ -48,9 +48,9 @@ export interface SinkPart {
 
 /** How much of what the sources have is in the warehouse already; undefined when all of it is. */
 export function importing(s: Status | undefined): { done: number; all: number } | undefined {
-  const rows = s?.sink?.warehouse?.rows ?? 0;
-  const lag = s?.sink?.warehouse?.lag ?? 0;
-  const behind = s?.sources?.some((source) => source.caught_up === false);
-  if (!s?.sink || (!behind && lag < 2000)) return undefined;
-  return { done: rows, all: Math.max(rows + lag, s.sources?.reduce((sum, one) => sum + (one.documents ?? 0), 0) ?? 0) };
+  const applied = s?.sink?.warehouse;
+  const lag = applied?.lag ?? 0;
+  const unread = s?.sources?.some((source) => source.caught_up === false) && (applied?.seq ?? 0) === 0;
+  if (!applied || (lag < 1000 && !unread)) return undefined;
+  return { done: applied.seq ?? 0, all: Math.max((applied.seq ?? 0) + lag, s.stream?.last_seq ?? 0) };
 }

@@ -122,7 +122,7 @@ function Running() {
         return (
           <>
             {!live.length && <p class="muted">Nothing runs now. The last was:</p>}
-            <Ranked label="Running now" most={1} entries={shown.map((r) => ({
+            <Ranked label="Running now" bars={false} entries={shown.map((r) => ({
               key: r.session_id, name: r.title || r.session_id, value: 0, text: ago(r.session_end, now), note: r.tool_pending_count ? `${r.tool_pending_count} calls open` : undefined, href: to(sessionPath(r.session_id)),
             }))} />
           </>

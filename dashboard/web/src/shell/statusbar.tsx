@@ -4,24 +4,24 @@ import { asOf, lastQuery } from '../api/panel';
 import { importing } from '../api/status';
 import { to } from '../state/url';
 import { zone } from '../state/zone';
-import { ago, bytes, compact, count, millis, moment } from '../ui/format';
-import { useNow } from '../ui/hooks';
+import { ago, compact, count, millis, moment } from '../ui/format';
+import { useNow, usePanel } from '../ui/hooks';
+import type { ProjectRow } from './filters';
 
 export function StatusBar() {
   const s = status.value;
-  const sessions = s?.sink?.warehouse?.rows;
+  const projects = usePanel<ProjectRow>('projects', {}, { filters: false }).answer?.rows;
+  const sum = (pick: (p: ProjectRow) => number) => projects?.reduce((total, p) => total + pick(p), 0) ?? 0;
   return (
     <footer class="statusbar">
       <Live />
+      {projects && <span class="wide-only totals" title="All that there is, whatever the filters say">{count(sum((p) => p.total_sessions))} sessions · {compact(sum((p) => p.total_messages))} messages · {compact(sum((p) => p.total_tokens))} tokens</span>}
       <Progress />
-      {sessions !== undefined && <span title="Documents in the warehouse">{compact(sessions)} documents</span>}
-      {s?.stream?.bytes !== undefined && <span class="wide-only" title="Size of the stream">{bytes(s.stream.bytes)} in the stream</span>}
+      <span class="gap" />
       {!!s?.models?.tests?.failed && <a class="bad" href={to('/pipeline')}>{count(s.models.tests.failed)} failing tests</a>}
       {!!s?.stream?.dead_letters && <a class="bad" href={to('/pipeline')}>{count(s.stream.dead_letters)} dead letters</a>}
-      <span class="gap" />
-      {lastQuery.value && <span class="wide-only" title={`The last query: ${lastQuery.value.panel}`}>query {millis(lastQuery.value.seconds * 1000)}</span>}
-      <span class="wide-only" title="Days and hours are those of this time zone">{zone.value}</span>
-      {s?.version && <span class="wide-only">{s.version}</span>}
+      <span class="wide-only last-query" title={`The last query: ${lastQuery.value?.panel ?? 'none yet'}`}>{lastQuery.value && `query ${millis(lastQuery.value.seconds * 1000)}`}</span>
+      <span class="wide-only zone" title={`Days and hours are those of this time zone. Version ${s?.version ?? ''}`}>{zone.value}</span>
     </footer>
   );
 }

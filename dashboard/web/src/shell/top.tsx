@@ -17,7 +17,7 @@ export function Top({ here }: { here: Place | undefined }) {
         ))}
       </nav>
       <div class="tools">
-        <button type="button" class="button search" onClick={openPalette} aria-label="Search or go to (Ctrl-K)"><span>Search or go to…</span><kbd>Ctrl K</kbd></button>
+        <button type="button" class="button search" onClick={openPalette} aria-label="Search or go to… Ctrl K"><span>Search or go to…</span><kbd>Ctrl K</kbd></button>
         <button type="button" class="button quiet" onClick={nextTheme} aria-label={`Colours: ${theme.value}. Change`} title={`Colours: ${theme.value}`}>
           <span aria-hidden="true">{{ system: '◐', light: '☀', dark: '☾' }[theme.value]}</span>
         </button>

@@ -4,7 +4,7 @@ import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { download } from '../api/client';
 import type { Answer, Row } from '../api/panel';
-import { dataDays, days } from '../state/filters';
+import { dataDays, days, models, projects, tools } from '../state/filters';
 import { here_ } from '../state/url';
 import { count, day, moment, num } from './format';
 import type { Shown } from './hooks';
@@ -45,6 +45,7 @@ export function Panel<R = Row>({ of, title, about, height, span = 12, flags, asi
     <section class={`panel span-${span} ${of.old && answer ? 'old' : ''}`} aria-label={name} aria-busy={!answer && !error} data-panel={of.name}>
       <header>
         <h2 title={about ?? answer?.about}>{name}</h2>
+        {answer && <Unfiltered parameters={answer.parameters} />}
         <Flags flags={flags ?? (answer ? flagsOf(answer.rows as Row[]) : [])} />
         <div class="aside">{aside}</div>
         <PanelMenu of={of} chart={chart} asTable={asTable} onTable={() => setAsTable(!asTable)} />
@@ -64,6 +65,16 @@ export function Panel<R = Row>({ of, title, about, height, span = 12, flags, asi
       </div>
     </section>
   );
+}
+
+/** Filters that are set and that the panel does not know: said, so that nobody takes the figure for a filtered one. */
+function Unfiltered({ parameters }: { parameters: string[] }) {
+  const all = [
+    ...(projects.value.length && !parameters.includes('projects') ? ['projects'] : []),
+    ...(models.value.length && !parameters.includes('models') ? ['models'] : []),
+    ...(tools.value.length && !parameters.includes('tools') ? ['tools'] : []),
+  ];
+  return all.length > 0 ? <span class="tag" title="The filter does not bear on this">all {all.join(', ')}</span> : null;
 }
 
 /** The flags that any panel's rows may carry, by the names of their columns. */

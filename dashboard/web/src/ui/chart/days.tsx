@@ -111,7 +111,7 @@ export function DayChart({ label, height, from, to, series, format, open, kind =
               {scale.map((t) => (
                 <g key={t}>
                   <line class="grid" x1={left} x2={width} y1={y(t, scale)} y2={y(t, scale)} />
-                  <text class="tick" x={left - 8} y={y(t, scale) + 4} text-anchor="end">{format(t)}</text>
+                  <text class="tick" x={left - 8} y={y(t, scale) + 4} text-anchor="end">{format(t).replace(/\.00$/, '')}</text>
                 </g>
               ))}
               {parts.map((p, i) => i % every === 0 && (slot * (parts.length - i) > 30) && (

@@ -77,7 +77,7 @@ interface CalendarProps {
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
-export const calendarHeight = 128;
+export const calendarHeight = 132;
 
 /** The weeks before a day, as many as there is room for, up to 53. */
 export function Calendar({ label, to, values, format, open, shown }: CalendarProps) {
@@ -85,7 +85,7 @@ export function Calendar({ label, to, values, format, open, shown }: CalendarPro
   const head = 16;
   const cell = 16;
   const weeksOf = (width: number) => Math.min(53, Math.floor((width - left) / 13));
-  const pitch = (width: number) => Math.min(cell + 4, (width - left) / weeksOf(width));
+  const pitch = (width: number) => (width - left) / weeksOf(width);
   const start = (width: number) => {
     const weekday = (new Date(to + 'T00:00:00Z').getUTCDay() + 6) % 7; // Monday is first
     return addDays(to, -weekday - 7 * (weeksOf(width) - 1));
@@ -124,7 +124,7 @@ export function Calendar({ label, to, values, format, open, shown }: CalendarPro
           const { x, y } = place(i, width);
           const square = `M${x.toFixed(1)} ${y}h${w.toFixed(1)}v${cell - 2}h${(-w).toFixed(1)}z`;
           paths[level(values.get(d) ?? 0, most)] += square;
-          if (shown && d >= shown.from && d <= shown.to) frame += `M${x.toFixed(1)} ${y + cell - 1}h${w.toFixed(1)}`;
+          if (shown && i % 7 === 0 && addDays(d, 6) >= shown.from && d <= shown.to) frame += `M${(x - 1).toFixed(1)} ${head + 7 * cell}h${(w + 2).toFixed(1)}`;
           if (i % 7 === 0 && Number(d.slice(8)) <= 7 && x < width - 24) names.push({ x, text: months[Number(d.slice(5, 7)) - 1]! });
         }
         return (

@@ -14,7 +14,7 @@ export interface Entry {
 
 export const rankedHeight = (rows: number): number => rows * 34;
 
-export function Ranked({ label, entries, most }: { label: string; entries: Entry[]; most?: number }) {
+export function Ranked({ label, entries, most, bars = true }: { label: string; entries: Entry[]; most?: number; bars?: boolean }) {
   const top = most ?? Math.max(...entries.map((e) => e.value), 0);
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label={label}>
@@ -24,7 +24,7 @@ export function Ranked({ label, entries, most }: { label: string; entries: Entry
             <a href={e.href} title={e.title}>
               <span class="name">{e.name}</span>
               <span class="value">{e.note && <small>{e.note}</small>} {e.text}</span>
-              <span class="track"><span style={{ width: `${top > 0 ? (e.value / top) * 100 : 0}%`, ...(e.color ? { background: e.color } : {}) }} /></span>
+              {bars && <span class="track"><span style={{ width: `${top > 0 ? (e.value / top) * 100 : 0}%`, ...(e.color ? { background: e.color } : {}) }} /></span>}
             </a>
           </li>
         ))}
