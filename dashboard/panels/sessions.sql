@@ -6,7 +6,6 @@
 SELECT session_id, title, project_id, session_start, session_end, duration_seconds, active_seconds, message_count, human_prompt_count,
     tool_call_count, tool_error_count, tool_pending_count, total_tokens, output_tokens, primary_model, primary_task_category, git_branch,
     subagent_count, compaction_count, api_error_count, orphan_result_count, cost_usd, subagent_cost_usd, unpriced_requests, lower_bound_requests, incomplete_requests,
-    session_end > (SELECT max(newest.session_end) FROM marts.dim_sessions AS newest) - INTERVAL 15 MINUTES AS is_running,
     count(*) OVER () AS sessions, sum(cost_usd) OVER () AS all_cost_usd, (sum(total_tokens) OVER ())::BIGINT AS all_tokens
 FROM marts.dim_sessions
 WHERE session_end >= $from AND session_start < $to + INTERVAL 1 DAY AND (len($projects::VARCHAR[]) = 0 OR list_contains($projects::VARCHAR[], project_id))

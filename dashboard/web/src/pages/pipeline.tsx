@@ -153,7 +153,7 @@ const marks: Record<Tone, string> = { good: '●', warn: '▲', bad: '■', off:
 
 function PartCard({ part }: { part: Part }) {
   return (
-    <li class={`part ${part.tone}`}>
+    <li class={`part is-${part.tone}`}>
       <h3>{part.name}</h3>
       <strong class={part.tone === 'off' ? 'muted' : part.tone}><span aria-hidden="true">{marks[part.tone]}</span> {part.state}</strong>
       {part.facts.length > 0 && <dl>{part.facts.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>}

@@ -1,6 +1,5 @@
 // One session: its figures, what happened in it as it happens, and beside that its turns, sub-agents, tools and git operations.
 import { useMemo, useState } from 'preact/hooks';
-import { asOf } from '../api/panel';
 import { sessionOf, sessionPath } from '../shell/pages';
 import { CostChart } from '../session/costs';
 import type { AgentRun } from '../session/step';
@@ -11,7 +10,7 @@ import { useNow, usePanel } from '../ui/hooks';
 import { flagsOf, Panel } from '../ui/panel';
 import type { Row } from '../api/panel';
 import { Strip, Switch } from '../ui/strip';
-import { projectName, sessionName, type SessionRow } from './sessions';
+import { isRunning, projectName, sessionName, type SessionRow } from './sessions';
 
 interface Whole extends SessionRow { turn_count: number; subagent_message_count: number; subagent_cost_usd: number; subagent_tokens: number; compaction_count: number; output_tokens: number; cache_read_tokens: number; tool_success_rate: number | null; cwd: string | null; cli_version: string | null; record_count: number }
 interface Turn { turn_number: number; started_at: string; active_seconds: number; task_category: string; is_interrupted: boolean; tool_call_count: number; tool_error_count: number; api_error_count: number; total_tokens: number; cost_usd: number; position: number | null }
@@ -19,7 +18,6 @@ interface Git { created_at: string; operation: string; status: string; branch: s
 interface Tool { tool_name: string; calls: number; errors: number; pending: number; total_ms: number | null }
 
 const shows: [string, string][] = [['main', 'Main thread'], ['all', 'With sub-agents'], ['prompts', 'Prompts'], ['errors', 'Errors'], ['tools', 'Tool calls']];
-const live = 15 * 60_000;
 
 export function SessionPage() {
   const session = sessionOf(path.value);
@@ -33,8 +31,7 @@ export function SessionPage() {
   const show = shows.some(([name]) => name === asked) ? asked : 'main';
   const view = agent ? { session, agent, only: '' } : { session, agent: show === 'main' || show === 'prompts' ? 'main' : '', only: show === 'main' || show === 'all' ? '' : show };
   const row = whole.answer?.rows[0];
-  const newest = Math.max(Date.parse(asOf.value?.newest ?? '') || 0, 0);
-  const running = row !== undefined && Date.parse(row.session_end) > Math.min(now, newest || now) - live;
+  const running = row !== undefined && isRunning(row, now);
   const jump = (position: number) => {
     if (show !== 'main' || agent) set({ show: null, agent: null });
     setGoTo({ position, times: (goTo?.times ?? 0) + 1 });

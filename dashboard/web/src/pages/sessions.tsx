@@ -13,7 +13,7 @@ export interface SessionRow {
   session_id: string; title: string | null; project_id: string; session_start: string; session_end: string; duration_seconds: number; active_seconds: number;
   message_count: number; human_prompt_count: number; tool_call_count: number; tool_error_count: number; tool_pending_count: number; total_tokens: number;
   primary_model: string | null; primary_task_category: string | null; git_branch: string | null; subagent_count: number; api_error_count: number;
-  cost_usd: number; unpriced_requests: number; lower_bound_requests: number; incomplete_requests: number; is_running: boolean;
+  cost_usd: number; unpriced_requests: number; lower_bound_requests: number; incomplete_requests: number;
   sessions: number; all_cost_usd: number; all_tokens: number;
 }
 
@@ -31,6 +31,9 @@ export function Sessions() {
 
 export const sessionName = (row: { title: string | null; session_id: string }): string => row.title?.trim() || `Untitled ${row.session_id.slice(0, 8)}`;
 
+/** By the reader's clock: what was imported today may have ended long ago. */
+export const isRunning = (row: { session_end: string }, now: number): boolean => Date.parse(row.session_end) > now - 15 * 60_000;
+
 /** A project's id is its path with dashes; its end tells it apart. */
 export const projectName = (id: string): string => id.split('-').filter(Boolean).slice(-2).join('-') || id || '(none)';
 
@@ -40,8 +43,10 @@ function Running() {
   const rows = running.answer?.rows.length ?? 0;
   return (
     <Panel of={running} title="Running now" height={tableHeight(Math.min(4, Math.max(2, rows)))} empty={<div class="state"><strong>Nothing has run yet</strong></div>}>
-      {(found) => (
-        <Table name="Running now" rows={found} rowKey={(r) => r.session_id} columns={[
+      {(found) => found.every((r) => !isRunning(r, now)) ? (
+        <div class="state"><strong>Nothing is running</strong><p>The last record is {ago(found[0]!.session_end, now)}: <a href={sessionPath(found[0]!.session_id)}>{sessionName(found[0]!)}</a></p></div>
+      ) : (
+        <Table name="Running now" rows={found.filter((r) => isRunning(r, now))} rowKey={(r) => r.session_id} columns={[
           { name: 'title', title: 'Session', grow: true, cell: (r) => <a href={sessionPath(r.session_id)}>{sessionName(r)}</a> },
           { name: 'project_id', title: 'Project', wideOnly: true, cell: (r) => <span title={r.project_id}>{projectName(r.project_id)}</span> },
           { name: 'session_end', title: 'Last record', cell: (r) => ago(r.session_end, now) },
@@ -67,7 +72,7 @@ function List() {
   const columns: TableColumn<SessionRow>[] = [
     { name: 'title', title: 'Session', grow: true, cell: (r) => (
       <span class="session-name">
-        {r.is_running && <span class="dot" role="img" aria-label="running now" title="Running now" />}
+        {isRunning(r, now) && <span class="dot" role="img" aria-label="running now" title="Running now" />}
         <a href={sessionPath(r.session_id)} title={`${sessionName(r)} · ${r.session_id}`}>{sessionName(r)}</a>
       </span>
     ) },

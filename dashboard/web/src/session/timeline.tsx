@@ -30,7 +30,12 @@ export function Timeline({ view, version, agents, goTo, follow = false }: Props)
     const look = () => setAtEnd(innerHeight + scrollY >= document.documentElement.scrollHeight - 160);
     look();
     addEventListener('scroll', look, { passive: true });
-    return () => removeEventListener('scroll', look);
+    const observer = new ResizeObserver(look);
+    observer.observe(document.body);
+    return () => {
+      removeEventListener('scroll', look);
+      observer.disconnect();
+    };
   }, [follow]);
   const total = steps.total.value;
   const seen = useRef<number | undefined>(undefined);
