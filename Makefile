@@ -49,8 +49,24 @@ test: build tools ## install what the tests need and run them
 need:
 	@scripts/need.sh
 
+# The page is built when its sources are newer; it is part of the binary.
+WEB       := dashboard/web
+PAGE      := $(WEB)/dist/index.html
+PAGE_FROM := $(shell find $(WEB)/src -type f ! -name schema.d.ts) $(WEB)/index.html $(WEB)/vite.config.mjs $(WEB)/tsconfig.json dashboard/openapi.yaml
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package.json $(WEB)/package-lock.json
+	@echo "installing what the page is built with ..."
+	@cd $(WEB) && npm ci --silent && touch node_modules/.package-lock.json
+
+$(PAGE): $(PAGE_FROM) $(WEB)/node_modules/.package-lock.json
+	@echo "building the page ..."
+	@cd $(WEB) && npm run --silent build
+
+.PHONY: page
+page: need $(PAGE) ## build the page of the dashboard only
+
 .PHONY: build
-build: need ## build bin/claude-analytics
+build: need $(PAGE) ## build bin/claude-analytics
 	@mkdir -p bin
 	@[ -x $(BIN) ] || echo "building (the first time takes a few minutes) ..."
 	@go build -ldflags "-X main.version=$(VERSION)" -o $(BIN) ./cmd/claude-analytics
