@@ -17,22 +17,11 @@ export function StatusBar() {
       <Live />
       {projects && <span class="wide-only totals" title="All that there is, whatever the filters say">{count(sum((p) => p.total_sessions))} sessions · {compact(sum((p) => p.total_messages))} messages · {compact(sum((p) => p.total_tokens))} tokens</span>}
       <Progress />
-<<<<<<< HEAD
-      {sessions !== undefined && <span class="steady" title="Documents in the warehouse">{compact(sessions)} documents</span>}
-      {s?.stream?.bytes !== undefined && <span class="wide-only steady" title="Size of the stream">{bytes(s.stream.bytes)} in the stream</span>}
-      {!!s?.models?.tests?.failed && <a class="bad" href={to('/pipeline')}>{count(s.models.tests.failed)} failing tests</a>}
-      {!!s?.stream?.dead_letters && <a class="bad" href={to('/pipeline')}>{count(s.stream.dead_letters)} dead letters</a>}
-      <span class="gap" />
-      {lastQuery.value && <span class="wide-only steady right" title={`The last query: ${lastQuery.value.panel}`}>query {millis(lastQuery.value.seconds * 1000)}</span>}
-      <span class="wide-only" title="Days and hours are those of this time zone">{zone.value}</span>
-      {s?.version && <span class="wide-only">{s.version}</span>}
-=======
       <span class="gap" />
       {!!s?.models?.tests?.failed && <a class="bad" href={to('/pipeline')}>{count(s.models.tests.failed)} failing tests</a>}
       {!!s?.stream?.dead_letters && <a class="bad" href={to('/pipeline')}>{count(s.stream.dead_letters)} dead letters</a>}
       <span class="wide-only last-query" title={`The last query: ${lastQuery.value?.panel ?? 'none yet'}`}>{lastQuery.value && `query ${millis(lastQuery.value.seconds * 1000)}`}</span>
       <span class="wide-only zone" title={`Days and hours are those of this time zone. Version ${s?.version ?? ''}`}>{zone.value}</span>
->>>>>>> web/main
     </footer>
   );
 }
