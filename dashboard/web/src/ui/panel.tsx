@@ -25,6 +25,8 @@ interface Props<R> {
   about?: string;
   /** Height of the body in pixels; the content never changes it. */
   height: number;
+  /** The same where there is room for a phone's width only. */
+  phone?: number;
   /** Columns of the page's grid, of 12. */
   span?: number;
   flags?: Flag[];
@@ -37,7 +39,7 @@ interface Props<R> {
   children: (rows: R[], answer: Answer<R>) => ComponentChildren;
 }
 
-export function Panel<R = Row>({ of, title, about, height, span = 12, flags, aside, empty, chart = false, children }: Props<R>) {
+export function Panel<R = Row>({ of, title, about, height, phone, span = 12, flags, aside, empty, chart = false, children }: Props<R>) {
   const [asTable, setAsTable] = useState(false);
   const { answer, error } = of;
   const name = title ?? answer?.title ?? ' ';
@@ -50,7 +52,7 @@ export function Panel<R = Row>({ of, title, about, height, span = 12, flags, asi
         <div class="aside">{aside}</div>
         <PanelMenu of={of} chart={chart} asTable={asTable} onTable={() => setAsTable(!asTable)} />
       </header>
-      <div class="body" style={{ height: `${height}px` }}>
+      <div class="body" style={{ '--h': `${height}px`, '--phone': `${phone ?? height}px` }}>
         {error && !answer ? (
           <Fault error={error} retry={of.reload} />
         ) : !answer ? (
