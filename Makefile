@@ -101,6 +101,14 @@ test-models: ## the models' golden cases only (UPDATE=1 rewrites them)
 test-dbt: build ## dbt itself builds the models on a copy, and the tables are equal
 	@scripts/dbt-build.sh
 
+.PHONY: test-web
+test-web: build ## the page in headless Chromium, which is installed if needed (T=NAME: these tests; LONG=1: all)
+	@T='$(T)' scripts/test-web.sh
+
+.PHONY: screenshots
+screenshots: build ## pictures of each page into docs/images, and those of docs/tour.md
+	@scripts/screenshots.sh
+
 .PHONY: test-long
 test-long: build tools ## crash sweep, long property tests, fuzzing (FUZZTIME=60s each)
 	@scripts/test-long.sh
