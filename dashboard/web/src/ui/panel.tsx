@@ -4,6 +4,8 @@ import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { download } from '../api/client';
 import type { Answer, Row } from '../api/panel';
+import { status } from '../api/events';
+import { importing } from '../api/status';
 import { dataDays, days, models, projects, tools } from '../state/filters';
 import { here_ } from '../state/url';
 import { count, day, moment, num } from './format';
@@ -168,9 +170,18 @@ export function Fault({ error, retry }: { error: { message: string; code?: strin
 export function NoRows() {
   const known = dataDays.value;
   const shown = days.value;
+  const going = importing(status.value);
+  if (known && known.last === '' && (going || !status.value || status.value.models?.running)) {
+    return (
+      <div class="state waiting" key="importing" role="status">
+        <strong>Importing</strong>
+        <p>The first figures come in a moment. {going && `${count(going.done)} of ${count(going.all)} documents are in the warehouse.`}</p>
+      </div>
+    );
+  }
   if (known && known.last === '') {
     return (
-      <div class="state">
+      <div class="state" key="none">
         <strong>No data yet</strong>
         <p>Point the service at transcripts (TRANSCRIPTS_DIR) or a MongoDB (MONGO_URI); `claude-analytics doctor` says what is missing.</p>
       </div>
@@ -178,7 +189,7 @@ export function NoRows() {
   }
   const beyond = known && shown && (known.last < shown.from || known.first > shown.to);
   return (
-    <div class="state">
+    <div class="state" key="nothing">
       <strong>Nothing in these days{beyond ? '' : ' with these filters'}</strong>
       {known && <p>There is data from {day(known.first)} to {day(known.last)}.</p>}
       <div class="row">
