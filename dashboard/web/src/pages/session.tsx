@@ -41,7 +41,7 @@ export function SessionPage() {
   return (
     <div class="session">
       <header class="session-head">
-        <nav class="muted clip" aria-label="Where this is"><a href={to('/sessions')}>Sessions</a> / {row ? <a href={to('/sessions', { project: row.project_id })} title={row.project_id}>{projectName(row.project_id)}</a> : '…'} / <code>{session.slice(0, 13)}</code></nav>
+        <nav class="muted clip" aria-label="Where this is"><a href={to('/sessions')}>Sessions</a> / <code>{session.slice(0, 13)}</code>{row && <> / <a href={to('/sessions', { project: row.project_id })} title={row.project_id}>{projectName(row.project_id)}</a></>}</nav>
         <div class="title">
           <h2 title={row?.title ?? session}>{row ? sessionName(row) : session}</h2>
           {running && <span class="tag live"><span class="dot" /> running</span>}
