@@ -14,7 +14,7 @@ let browser, service, folder, transcripts;
 before(async () => {
   folder = await scratch();
   transcripts = join(folder.dir, 'projects');
-  await recent(transcripts, 20);
+  await recent(transcripts, 12);
   service = await new Service({ data: join(folder.dir, 'data'), transcripts }).start();
   await service.settled();
   browser = await launch();
