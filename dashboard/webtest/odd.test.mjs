@@ -124,11 +124,14 @@ describe('a session of 50,000 lines', long, () => {
   const it = following((root) => corpus.long(root, process.env.LONG ? 50_000 : 0));
   test('opens at once, scrolls to both ends, and keeps few elements', () => look(it, 'long', [`/sessions/${it.made.id}`], {
     each: async (page) => {
+      await page.getByText('step 0: go on with the next part').first().waitFor();
       for (let n = 0; n < 30; n++) await page.mouse.wheel(0, 4000);
-      await page.keyboard.press('End');
+      await page.getByRole('button', { name: /Jump to newest/ }).click();
+      await page.getByText(it.made.last).first().waitFor();
       await drawn(page);
+      // 50,000 lines as elements would be several hundred thousand.
       const elements = await page.evaluate(() => document.querySelectorAll('*').length);
-      assert.ok(elements < 5000, `${elements} elements`);
+      assert.ok(elements < 15_000, `${elements} elements`);
     },
   }));
 });

@@ -107,7 +107,7 @@ export async function long(root, lines, now = new Date()) {
     for (let call = 0; call < 12 && session.count < lines; call++) {
       session.use(['Bash', 'Read', 'Edit', 'Grep'][call % 4], { command: `make part-${turn}-${call}`, file_path: `/home/dev/long/part-${turn}.go` }, `result ${turn}/${call} ` + 'x'.repeat(200), { error: call === 7 });
     }
-    session.say(`part ${turn} is done`);
+    session.say((session.last = `part ${turn} is done`));
   }
   await session.write(root);
   return session;

@@ -25,7 +25,8 @@ export const faults = (page) => page.$$eval('main .fault', (all) => all.map((one
 /** What sticks out of the window to the right where nothing can be scrolled: how a page is too wide for a phone. */
 export const tooWide = (page) => page.evaluate(() => {
   const width = document.documentElement.clientWidth;
-  const scrolls = (one) => one && (/auto|scroll/.test(getComputedStyle(one).overflowX) || scrolls(one.parentElement));
+  const reachable = ({ overflowX, textOverflow }) => /auto|scroll/.test(overflowX) || textOverflow === 'ellipsis';
+  const scrolls = (one) => one && (reachable(getComputedStyle(one)) || scrolls(one.parentElement));
   return [...document.querySelectorAll(document.documentElement.scrollWidth > width ? 'body *' : 'a, button, input, select, h1, h2, h3')]
     .filter((one) => one.getBoundingClientRect().right > width + 1 && !scrolls(one.parentElement))
     .slice(0, 5).map((one) => `${one.tagName.toLowerCase()}.${one.className} ${Math.round(one.getBoundingClientRect().right)} > ${width}`);

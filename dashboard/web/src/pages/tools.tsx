@@ -52,7 +52,7 @@ function Key() {
             { name: 'Repeated at once', value: percent(failures ? repeated / failures : null), about: 'The next call was of the same tool', note: 'of the failed' },
             { name: 'Refused by a person', value: count(sum((r) => r.rejections)) },
             { name: 'Still open', value: count(sum((r) => r.pending)) },
-            ...(worst ? [{ name: 'Fails most', value: worst.tool_name, note: `${percent(1 - num(worst.success_rate))} of ${count(worst.calls)}`, href: to('/tools', { tool: worst.tool_name }), about: 'Of the tools with 20 calls or more' }] : []),
+            { name: 'Fails most', value: worst?.tool_name ?? '–', note: worst ? `${percent(1 - num(worst.success_rate))} of ${count(worst.calls)}` : undefined, href: worst && to('/tools', { tool: worst.tool_name }), about: 'Of the tools with 20 calls or more' },
           ]} />
         );
       }}
