@@ -76,11 +76,11 @@ func TestOlderThan(t *testing.T) {
 	if n := number(t, data, "SELECT count(*) FROM marts.fct_messages WHERE date_key < '"+before+"'"); n != 0 {
 		t.Errorf("%d messages of before are in the marts", n)
 	}
-	if folders, _ := filepath.Glob(filepath.Join(data, "raw", "date=*")); len(folders) > 0 && filepath.Base(folders[0]) < "date="+before {
-		t.Errorf("the lake still has %s", folders[0])
+	if files, _ := filepath.Glob(filepath.Join(data, "raw", "date=*", "*.parquet")); len(files) == 0 || filepath.Base(filepath.Dir(files[0])) < "date="+before {
+		t.Errorf("the lake has %v", files)
 	}
 	for _, args := range [][]string{{"verify"}, {"verify", "--deep"}} {
-		r := runProgram(t, []string{"TRANSCRIPTS_DIR=" + dir}, append(args, "--data-dir", data)...)
+		r := runProgram(t, nil, append(args, "--data-dir", data, "--transcripts", dir, "--source", "test")...)
 		if r.code != 0 || !strings.Contains(r.stdout, "Nothing differs") || !strings.Contains(r.stdout, "not missed") {
 			t.Errorf("%v: exit code %d\n%s", args, r.code, r.stdout)
 		}
