@@ -169,6 +169,7 @@ func (r *run) limit(ctx context.Context) error {
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("count documents of changed sessions: %w", err)
 	}
+	r.documents = total
 	if len(left) == 0 {
 		return nil
 	}
