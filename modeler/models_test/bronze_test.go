@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -42,10 +43,7 @@ func transcript(path string, data []byte, seq uint64) ([]bronzeDocument, error) 
 	file, again, _ := strings.Cut(path, "#")
 	var out []bronzeDocument
 	offset := 0
-	for line := range bytes.Lines(data) {
-		if bytes.HasPrefix(line, []byte("#")) || len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
+	for _, line := range objects(data) {
 		seq++
 		at := arrival.Add(time.Duration(seq) * time.Second)
 		hash := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d", file, again, offset))
@@ -70,6 +68,30 @@ func transcript(path string, data []byte, seq uint64) ([]bronzeDocument, error) 
 		offset += len(line)
 	}
 	return out, nil
+}
+
+// objects are the JSON objects of a file, each with what follows it up to the next: a line may hold several.
+func objects(data []byte) [][]byte {
+	var out [][]byte
+	for line := range bytes.Lines(data) {
+		if bytes.HasPrefix(line, []byte("#")) {
+			continue
+		}
+		for len(bytes.TrimSpace(line)) > 0 {
+			var object json.RawMessage
+			decoder := json.NewDecoder(bytes.NewReader(line))
+			if err := decoder.Decode(&object); err != nil {
+				out = append(out, line) // refused where it is converted
+				break
+			}
+			end := int(decoder.InputOffset())
+			if len(bytes.TrimSpace(line[end:])) == 0 {
+				end = len(line)
+			}
+			out, line = append(out, line[:end]), line[end:]
+		}
+	}
+	return out
 }
 
 // workshop is a warehouse with empty models, and its modeler. Cases take turns in one, since the modeler's first look at
