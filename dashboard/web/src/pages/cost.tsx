@@ -6,7 +6,7 @@ import { Ranked, rankedHeight } from '../ui/chart/ranked';
 import { compact, count, modelName, money, moment, num, percent } from '../ui/format';
 import { usePanel } from '../ui/hooks';
 import { Panel } from '../ui/panel';
-import { Strip, Switch } from '../ui/strip';
+import { Strip, stripPhone, Switch } from '../ui/strip';
 import { BarCell, Table, tableHeight, type TableColumn } from '../ui/table';
 import { sessionPath } from '../shell/pages';
 import type { ProjectRow } from '../shell/filters';
@@ -46,7 +46,7 @@ function Key() {
   const of = usePanel<Total>('cost_totals');
   const cache = usePanel<Cache>('cache_use').answer?.rows;
   return (
-    <Panel of={of} title="Key figures" height={74}>
+    <Panel of={of} title="Key figures" height={74} phone={stripPhone(7)}>
       {(rows) => {
         const now = rows.find((r) => r.period === 'current');
         const before = rows.find((r) => r.period === 'before');

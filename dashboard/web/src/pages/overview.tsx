@@ -6,7 +6,7 @@ import { Ranked, rankedHeight } from '../ui/chart/ranked';
 import { ago, compact, count, modelName, money, num, percent, seconds, words } from '../ui/format';
 import { useNow, usePanel } from '../ui/hooks';
 import { Panel } from '../ui/panel';
-import { Strip, Switch } from '../ui/strip';
+import { Strip, stripPhone, Switch } from '../ui/strip';
 import { Table, tableHeight, type TableColumn } from '../ui/table';
 import { sessionPath } from '../shell/pages';
 import { addDays } from '../state/zone';
@@ -36,7 +36,7 @@ function Key() {
   const totals = usePanel<Totals>('overview_totals');
   const money_ = usePanel<Money>('cost_totals');
   return (
-    <Panel of={totals} title="Key figures" height={74}>
+    <Panel of={totals} title="Key figures" height={74} phone={stripPhone(7)}>
       {(rows) => {
         const now = rows.find((r) => r.period === 'current');
         const before = rows.find((r) => r.period === 'before');

@@ -5,7 +5,7 @@ import { Ranked } from '../ui/chart/ranked';
 import { compact, count, millis, moment, num, percent, words } from '../ui/format';
 import { usePanel } from '../ui/hooks';
 import { Panel } from '../ui/panel';
-import { Strip } from '../ui/strip';
+import { Strip, stripPhone } from '../ui/strip';
 import { BarCell, Table, tableHeight, type TableColumn } from '../ui/table';
 import { sessionPath } from '../shell/pages';
 import { toDay } from './overview';
@@ -34,7 +34,7 @@ function Key() {
   const of = usePanel<ToolRow>('tools');
   const after = usePanel<Recovery>('tool_recovery').answer?.rows ?? [];
   return (
-    <Panel of={of} title="Key figures" height={74}>
+    <Panel of={of} title="Key figures" height={74} phone={stripPhone(7)}>
       {(rows) => {
         const sum = (pick: (r: ToolRow) => number) => rows.reduce((total, r) => total + pick(r), 0);
         const calls = sum((r) => r.calls);

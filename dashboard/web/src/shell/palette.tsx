@@ -74,14 +74,14 @@ function useItems(text: string, asked: string): Item[] {
     const out: Item[] = [];
     for (const p of places) if (fits(p.name, p.about)) out.push({ key: p.path, group: 'Page', name: p.name, note: p.about, href: to(p.path) });
     const found = (sessions ?? []).map((s): Item => ({ key: s.session_id, group: 'Session', name: s.title || s.session_id, note: moment(s.session_end), href: to(sessionPath(s.session_id)) }));
-    out.push(...(text === '' ? found.slice(0, 5) : found));
     for (const p of (projects ?? []).filter((p) => fits(p.project_name, p.project_path, p.project_id)).slice(0, 6)) {
       out.push({ key: 'p' + p.project_id, group: 'Project', name: p.project_name || p.project_id, note: p.project_path ?? '', href: here('/', { project: p.project_id }) });
     }
-    if (text === '') return out;
+    // Sessions are searched for by the service and come last in time: so also in the list, which then does not move.
+    if (text === '') return [...out, ...found.slice(0, 5)];
     for (const t of (tools ?? []).filter((t) => fits(t.tool_name)).slice(0, 6)) out.push({ key: 't' + t.tool_name, group: 'Tool', name: t.tool_name, note: '', href: to('/tools', { tool: t.tool_name }) });
     for (const m of (models ?? []).filter((m) => fits(m.model)).slice(0, 4)) out.push({ key: 'm' + m.model, group: 'Model', name: modelName(m.model), note: m.model, href: here('/', { model: m.model }) });
     for (const p of presets.filter((p) => fits(p.label))) out.push({ key: 'd' + p.name, group: 'Days', name: p.label, note: '', href: here('/', { range: p.name, from: null, to: null, at: null }) });
-    return out;
+    return [...out, ...found];
   }, [text, projects, models, tools, sessions]);
 }

@@ -4,6 +4,8 @@ import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { download } from '../api/client';
 import type { Answer, Row } from '../api/panel';
+import { status } from '../api/events';
+import { importing } from '../api/status';
 import { dataDays, days, models, projects, tools } from '../state/filters';
 import { here_ } from '../state/url';
 import { count, day, moment, num } from './format';
@@ -25,6 +27,8 @@ interface Props<R> {
   about?: string;
   /** Height of the body in pixels; the content never changes it. */
   height: number;
+  /** The same where there is room for a phone's width only. */
+  phone?: number;
   /** Columns of the page's grid, of 12. */
   span?: number;
   flags?: Flag[];
@@ -37,7 +41,7 @@ interface Props<R> {
   children: (rows: R[], answer: Answer<R>) => ComponentChildren;
 }
 
-export function Panel<R = Row>({ of, title, about, height, span = 12, flags, aside, empty, chart = false, children }: Props<R>) {
+export function Panel<R = Row>({ of, title, about, height, phone, span = 12, flags, aside, empty, chart = false, children }: Props<R>) {
   const [asTable, setAsTable] = useState(false);
   const { answer, error } = of;
   const name = title ?? answer?.title ?? ' ';
@@ -50,7 +54,7 @@ export function Panel<R = Row>({ of, title, about, height, span = 12, flags, asi
         <div class="aside">{aside}</div>
         <PanelMenu of={of} chart={chart} asTable={asTable} onTable={() => setAsTable(!asTable)} />
       </header>
-      <div class="body" style={{ height: `${height}px` }}>
+      <div class="body" style={{ '--h': `${height}px`, '--phone': `${phone ?? height}px` }}>
         {error && !answer ? (
           <Fault error={error} retry={of.reload} />
         ) : !answer ? (
@@ -166,9 +170,18 @@ export function Fault({ error, retry }: { error: { message: string; code?: strin
 export function NoRows() {
   const known = dataDays.value;
   const shown = days.value;
+  const going = importing(status.value);
+  if (known && known.last === '' && (going || !status.value || status.value.models?.running)) {
+    return (
+      <div class="state waiting" key="importing" role="status">
+        <strong>Importing</strong>
+        <p>The first figures come in a moment. {going && `${count(going.done)} of ${count(going.all)} documents are in the warehouse.`}</p>
+      </div>
+    );
+  }
   if (known && known.last === '') {
     return (
-      <div class="state">
+      <div class="state" key="none">
         <strong>No data yet</strong>
         <p>Point the service at transcripts (TRANSCRIPTS_DIR) or a MongoDB (MONGO_URI); `claude-analytics doctor` says what is missing.</p>
       </div>
@@ -176,7 +189,7 @@ export function NoRows() {
   }
   const beyond = known && shown && (known.last < shown.from || known.first > shown.to);
   return (
-    <div class="state">
+    <div class="state" key="nothing">
       <strong>Nothing in these days{beyond ? '' : ' with these filters'}</strong>
       {known && <p>There is data from {day(known.first)} to {day(known.last)}.</p>}
       <div class="row">

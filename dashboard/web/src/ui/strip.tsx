@@ -13,6 +13,9 @@ export interface Figure {
   href?: string;
 }
 
+/** A strip's height where it has two columns. */
+export const stripPhone = (figures: number): number => Math.ceil(figures / 2) * 82;
+
 export function Strip({ figures }: { figures: Figure[] }) {
   return (
     <div class="strip">
