@@ -49,8 +49,24 @@ test: build tools ## install what the tests need and run them
 need:
 	@scripts/need.sh
 
+# The page is built when its sources are newer; it is part of the binary.
+WEB       := dashboard/web
+PAGE      := $(WEB)/dist/index.html
+PAGE_FROM := $(shell find $(WEB)/src -type f ! -name schema.d.ts) $(WEB)/index.html $(WEB)/vite.config.mjs $(WEB)/tsconfig.json dashboard/openapi.yaml
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package.json $(WEB)/package-lock.json
+	@echo "installing what the page is built with ..."
+	@cd $(WEB) && npm ci --silent && touch node_modules/.package-lock.json
+
+$(PAGE): $(PAGE_FROM) $(WEB)/node_modules/.package-lock.json
+	@echo "building the page ..."
+	@cd $(WEB) && npm run --silent build
+
+.PHONY: page
+page: need $(PAGE) ## build the page of the dashboard only
+
 .PHONY: build
-build: need ## build bin/claude-analytics
+build: need $(PAGE) ## build bin/claude-analytics
 	@mkdir -p bin
 	@[ -x $(BIN) ] || echo "building (the first time takes a few minutes) ..."
 	@go build -ldflags "-X main.version=$(VERSION)" -o $(BIN) ./cmd/claude-analytics
@@ -84,6 +100,14 @@ test-models: ## the models' golden cases only (UPDATE=1 rewrites them)
 .PHONY: test-dbt
 test-dbt: build ## dbt itself builds the models on a copy, and the tables are equal
 	@scripts/dbt-build.sh
+
+.PHONY: test-web
+test-web: build ## the page in headless Chromium, which is installed if needed (T=NAME: these tests; LONG=1: all)
+	@T='$(T)' scripts/test-web.sh
+
+.PHONY: screenshots
+screenshots: build ## pictures of each page into docs/images, and those of docs/tour.md
+	@scripts/screenshots.sh
 
 .PHONY: test-long
 test-long: build tools ## crash sweep, long property tests, fuzzing (FUZZTIME=60s each)

@@ -196,7 +196,7 @@ func observe(ctx context.Context, client *stream.Client, written <-chan []time.T
 }
 
 func newestMessage(ctx context.Context, client *stream.Client) (int64, error) {
-	reply, err := client.Request(ctx, "query", []byte(`{"sql": "SELECT coalesce(epoch_ms(max(created_at)), 0) AS n FROM marts.fct_messages"}`))
+	reply, err := client.Request(ctx, "query", []byte(`{"raw": true, "sql": "SELECT coalesce(epoch_ms(max(created_at)), 0) AS n FROM marts.fct_messages"}`))
 	if err != nil {
 		return 0, nil //nolint:nilerr // the mart is made by the first refresh
 	}

@@ -1,4 +1,4 @@
-// Package dashboard serves HTTP: health, metrics and status of the service, on one port.
+// Package dashboard serves HTTP on one port: the page, the API below /api/v1, health and metrics.
 package dashboard
 
 import (
@@ -28,6 +28,9 @@ type Config struct {
 	Token string
 	// NoWarehouse says that this process only reads sources.
 	NoWarehouse bool
+	// Letters and Document are the API's.
+	Letters  api.Letters
+	Document api.Document
 	// ShutdownTimeout bounds how long open requests may take when the server stops.
 	ShutdownTimeout time.Duration
 }
@@ -49,7 +52,7 @@ func New(cfg Config, parts []Part, status func(context.Context) (any, error), me
 	log = log.With().Str("part", "dashboard").Logger()
 	return &Server{
 		cfg: cfg, parts: parts, metrics: metrics, log: log,
-		api: api.New(api.Config{NoWarehouse: cfg.NoWarehouse, Status: status, OpenAPI: openAPI}, log),
+		api: api.New(api.Config{NoWarehouse: cfg.NoWarehouse, Status: status, OpenAPI: openAPI, Letters: cfg.Letters, Document: cfg.Document}, log),
 	}
 }
 
@@ -133,7 +136,11 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /api/health", s.health)
 	mux.Handle("GET /metrics", s.authorized(promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{})))
 	mux.Handle("/api/v1/", s.authorized(s.api.Handler()))
-	mux.HandleFunc("GET /{$}", s.index)
+	files := loadPage(built)
+	for _, path := range pagePaths { // free of the token: the page shows no data before it has one
+		mux.HandleFunc("GET "+path, files.index)
+	}
+	mux.HandleFunc("GET /assets/{name}", files.asset)
 	return s.guarded(mux)
 }
 
@@ -156,14 +163,6 @@ func (s *Server) authorized(next http.Handler) http.Handler {
 
 // API is what answers /api/v1, to be told of the warehouse and of refreshes.
 func (s *Server) API() *api.API { return s.api }
-
-func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	fmt.Fprintln(w, "claude-analytics\n\n  /api/health     every part, 200 or 503\n  /api/live       the process answers\n"+
-		"  /api/ready      every part has started\n  /metrics        for Prometheus\n  /api/v1/status  positions, lag, freshness\n"+
-		"  /api/v1/marts   the tables, as JSON, CSV or Arrow\n  /api/v1/query   read-only SQL\n  /api/v1/panels  the figures of the pages\n"+
-		"  /api/v1/events  what changes, as it happens\n  /api/v1/catalog, /api/v1/openapi.yaml  what there is, and how to ask for it")
-}
 
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	text, err := json.MarshalIndent(body, "", "  ")

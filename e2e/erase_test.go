@@ -102,8 +102,7 @@ func traces(t testing.TB, data string, words ...string) (found []string) {
 		name, _ := filepath.Rel(data, path)
 		in(name, []byte(name))
 		if filepath.Ext(name) == ".blk" {
-			in(name+" (decoded)", withoutPositions(decodeBlock(t, content)))
-			content = withoutPositions(content)
+			in(name+" (decoded)", decodeBlock(t, content))
 		}
 		in(name, content)
 		return err
@@ -149,25 +148,6 @@ func decodeBlock(t testing.TB, content []byte) []byte {
 		t.Fatalf("decode a block: %v", err)
 	}
 	return decoded
-}
-
-// withoutPositions leaves out what superseded positions of files leave in a block until the server puts it in order: the
-// file's name. A position is short, and its subject stands before it.
-func withoutPositions(block []byte) []byte {
-	const longest = 600
-	block = bytes.Clone(block)
-	for at := 0; ; {
-		i := bytes.Index(block[at:], []byte("._pos."))
-		if i < 0 {
-			return block
-		}
-		at += i + 1
-		end := min(len(block), at+longest)
-		if next := bytes.Index(block[at:end], []byte("conversations.")); next > 0 {
-			end = at + next
-		}
-		clear(block[at:end])
-	}
 }
 
 func parquetTraces(t testing.TB, data string, in func(string, []byte)) {

@@ -37,6 +37,7 @@ scripts/test.sh -count=1 -run 'Incremental' ./modeler/... -rapid.checks="$checks
 
 step "erasure and compaction, stopped anywhere"
 LONG=1 scripts/test.sh -count=1 -run 'Erase|Compact|Retain|Superseded|Rewrite' ./sink ./sink/lake -rapid.checks="$checks"
+LONG=1 scripts/test.sh -count=1 -timeout 60m -run 'Erase|Scrub' ./internal/stream -rapid.checks="$checks"
 
 step "secrets near words are those found everywhere, $((10 * checks)) texts"
 scripts/test.sh -count=1 -timeout 60m -run 'NearEquals' ./internal/redact -rapid.checks=$((10 * checks))

@@ -92,7 +92,6 @@ func (e *eraser) run(ctx context.Context, dry bool) error {
 		do   func(context.Context) error
 	}{
 		{"erase: stream", e.eraseMessages},
-		{"erase: dead letters", e.eraseLetters},
 		{"erase: lake", e.rewriteLake},
 		{"erase: warehouse", e.eraseRows},
 	} {

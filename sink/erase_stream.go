@@ -88,17 +88,22 @@ func (e *eraser) takesPosition(m stream.Message) bool {
 	return true
 }
 
+// eraseMessages removes the messages, and the dead letters that hold something of the subject.
 func (e *eraser) eraseMessages(ctx context.Context) error {
-	total := int64(len(e.messages))
-	err := e.conn.Erase(ctx, e.messages, func(done int) { e.phase("stream: erasing", int64(done), total) })
-	e.done.Messages = total
-	return err
+	letters, err := e.findLetters(ctx)
+	if err != nil {
+		return err
+	}
+	e.done.Messages, e.done.Letters = int64(len(e.messages)), int64(len(letters))
+	total := e.done.Messages + e.done.Letters
+	e.phase("stream: erasing", 0, total)
+	return e.conn.Erase(ctx, stream.Erasure{Messages: e.messages, Letters: letters}, func(done int) {
+		e.phase("stream: erasing", int64(done), total)
+	})
 }
 
-// eraseLetters removes the dead letters that hold something of the subject.
-func (e *eraser) eraseLetters(ctx context.Context) error {
-	var found []uint64
-	err := e.conn.Browse(ctx, proto.DeadLetterName, []string{proto.AllDeadLetterSubjects}, math.MaxUint64, func(m stream.Message, _ uint64) error {
+func (e *eraser) findLetters(ctx context.Context) (found []uint64, err error) {
+	err = e.conn.Browse(ctx, proto.DeadLetterName, []string{proto.AllDeadLetterSubjects}, math.MaxUint64, func(m stream.Message, _ uint64) error {
 		var letter proto.DeadLetter
 		if json.Unmarshal(m.Data, &letter) != nil {
 			letter = proto.DeadLetter{Payload: m.Data}
@@ -112,17 +117,7 @@ func (e *eraser) eraseLetters(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	for i, seq := range found {
-		if err := e.conn.EraseDeadLetter(ctx, seq); err != nil {
-			return err
-		}
-		e.phase("dead letters", int64(i+1), int64(len(found)))
-	}
-	e.done.Letters = int64(len(found))
-	return nil
+	return found, err
 }
 
 type orderPair struct{ epoch, seq uint64 }

@@ -65,7 +65,7 @@ func TestEraseStoppedAnywhere(t *testing.T) {
 	const session = "session-3"
 	steps := []string{"", "erase: lake", "erase: warehouse"}
 	if os.Getenv("LONG") != "" {
-		steps = append(steps, "erase: stream", "erase: dead letters", "erase: done")
+		steps = append(steps, "erase: stream", "erase: done")
 	}
 	for _, step := range steps {
 		t.Run(step, func(t *testing.T) {

@@ -68,6 +68,9 @@ func (s *Sink) retain(ctx context.Context, done *Retained, dry bool, progress fu
 		done.Rows, done.Blocks, err = s.bronze.CountBefore(ctx, done.Before)
 		return err
 	}
+	if err := s.lake.RecordRetention(ctx, done.Before); err != nil {
+		return err
+	}
 	files := 0
 	rewritten, err := s.lake.Rewrite(ctx, lake.RewriteOptions{
 		Groups: groups, Columns: record.KeyColumns(), Optional: record.OptionalColumns(), Keep: keepUnless(goes),

@@ -15,6 +15,8 @@ type Folder struct {
 	// Files are whole, with Bytes in them.
 	Files int
 	Bytes int64
+	// Retained is the first date that retention has left; zero: none was made.
+	Retained time.Time
 }
 
 // Batch is one entry of the manifest.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"claude-analytics/internal/document"
-	"claude-analytics/proto"
 )
 
 // Document is one that a source holds.
@@ -84,6 +83,7 @@ type sourceComparison struct {
 	namespaces map[string]bool
 	documents  int64
 	ahead      int64
+	aside      int64 // of dates that retention has removed
 	suspects   suspects
 }
 
@@ -131,6 +131,9 @@ func (c *sourceComparison) compare(ctx context.Context) error {
 	c.level.count("documents", c.documents)
 	if c.ahead > 0 {
 		c.level.note(fmt.Sprintf("%d documents are not published yet: %sextract", c.ahead, program))
+	}
+	if c.aside > 0 {
+		c.level.note(fmt.Sprintf("%d documents are older than what `gc --older-than` has left (%s), and not missed", c.aside, c.folder.Retained.Format(time.DateOnly)))
 	}
 	return c.tell(ctx)
 }
@@ -180,7 +183,9 @@ func (c *sourceComparison) readSource(ctx context.Context) error {
 	rows := c.fill(ctx, "verify_source")
 	suspected := !c.none()
 	lane := c.source.Lane()
-	ahead, err := c.source.Documents(ctx, c.deep || suspected, func(d Document) error {
+	dated := !c.folder.Retained.IsZero()
+	aside := int64(0)
+	ahead, err := c.source.Documents(ctx, c.deep || suspected || dated, func(d Document) error {
 		c.documents++
 		if !c.namespaces[d.Namespace] {
 			c.namespaces[strings.Clone(d.Namespace)] = true
@@ -190,31 +195,35 @@ func (c *sourceComparison) readSource(ctx context.Context) error {
 		if d.AlsoID != "" {
 			also = c.cfg.Key(lane, d.AlsoID)
 		}
+		old := dated && c.retained(asChange(lane, d))
+		if old {
+			aside++
+		}
 		if suspected {
 			c.describe(key, d)
 		}
 		c.cfg.Progress("source "+lane, c.documents, 0)
 		if !c.deep {
-			return rows.add(key, also, nil, nil)
+			return rows.add(key, also, nil, nil, old)
 		}
 		for _, version := range c.versions {
 			raw, known := c.cfg.Normalize(d.Raw, version)
 			if !known {
 				continue
 			}
-			if err := rows.add(key, also, contentHash(raw, !c.source.Mirrors()), int32(version)); err != nil {
+			if err := rows.add(key, also, contentHash(raw, !c.source.Mirrors()), int32(version), old); err != nil {
 				return err
 			}
 		}
 		if len(c.versions) == 0 {
-			return rows.add(key, also, nil, nil)
+			return rows.add(key, also, nil, nil, old)
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	c.ahead = ahead
+	c.ahead, c.aside = ahead, aside
 	return rows.flush()
 }
 
@@ -226,10 +235,7 @@ func (c *sourceComparison) describe(key uint64, d Document) {
 			continue
 		}
 		s.id = strings.Clone(d.ID)
-		row, _, err := document.Convert(&proto.Change{
-			Version: proto.Version, Source: c.source.Lane(), Id: d.ID, Namespace: d.Namespace, Document: d.Raw, SourceOffset: -1,
-			ExtractedAtMicros: time.Now().UnixMicro(),
-		}, 0, 0)
+		row, _, err := document.Convert(asChange(c.source.Lane(), d), 0, 0)
 		if err == nil {
 			s.date = dayOf(int64(row.Date))
 		}
@@ -240,7 +246,7 @@ func (c *sourceComparison) describe(key uint64, d Document) {
 func (c *sourceComparison) differing(ctx context.Context) (found suspects, over *Difference, err error) {
 	found = suspects{}
 	queries := []struct{ kind, from string }{
-		{KindDocumentMissing, `FROM (SELECT DISTINCT k, k2 FROM verify_source) s
+		{KindDocumentMissing, `FROM (SELECT DISTINCT k, k2 FROM verify_source WHERE NOT old) s
 			WHERE NOT EXISTS (FROM raw.conversations c WHERE c._key = s.k) AND NOT EXISTS (FROM raw.conversations c WHERE c._key = s.k2)
 			AND NOT EXISTS (FROM verify_newest n WHERE n.k IN (s.k, s.k2) AND n.op = 1)
 			AND NOT EXISTS (FROM verify_tail t WHERE t.k IN (s.k, s.k2))`},

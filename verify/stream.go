@@ -198,7 +198,7 @@ func (c *streamComparison) read(ctx context.Context, from, to uint64) error {
 		case proto.Operation_OPERATION_DROP, proto.Operation_OPERATION_SNAPSHOT_END:
 			op = opFence
 		default:
-			if len(change.GetDocument()) > 0 {
+			if len(change.GetDocument()) > 0 && !c.retained(&change) {
 				op = opRow
 				content = contentHash(change.GetDocument(), change.GetSourceOffset() >= 0)
 			}

@@ -14,7 +14,8 @@ import (
 //	verify_fences    up to which order a namespace was emptied
 //	verify_newest    the newest of each key, as far as both watermarks go
 //	verify_holes     ranges that the lake is known to miss
-//	verify_source    a document of a source: key, the key of its former name, hash of the content and the rules it is under (deep)
+//	verify_source    a document of a source: key, the key of its former name, hash of the content and the rules it is under (deep),
+//	                 whether it is of a date that retention has removed
 //	verify_tail      keys of changes that stand in the stream above the warehouse's watermark
 //	verify_stream    a change in a part of the stream: order, key
 const tablesSQL = `
@@ -22,7 +23,7 @@ const tablesSQL = `
 	CREATE OR REPLACE TEMP TABLE verify_fences (ns UBIGINT, fence BIGINT, ord BIGINT);
 	CREATE OR REPLACE TEMP TABLE verify_newest (k UBIGINT, ord BIGINT, op UTINYINT, date INTEGER, ns UBIGINT, h UBIGINT, rules INTEGER);
 	CREATE OR REPLACE TEMP TABLE verify_holes (first BIGINT, last BIGINT);
-	CREATE OR REPLACE TEMP TABLE verify_source (k UBIGINT, k2 UBIGINT, h UBIGINT, rules INTEGER);
+	CREATE OR REPLACE TEMP TABLE verify_source (k UBIGINT, k2 UBIGINT, h UBIGINT, rules INTEGER, old BOOLEAN);
 	CREATE OR REPLACE TEMP TABLE verify_tail (k UBIGINT);
 	CREATE OR REPLACE TEMP TABLE verify_stream (k UBIGINT, ord BIGINT, op UTINYINT, h UBIGINT)`
 

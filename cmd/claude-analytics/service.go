@@ -100,7 +100,10 @@ func (s *service) open(ctx context.Context, opt serviceOptions) error {
 	}
 	if s.roles.http {
 		// First of all, so that a page is there while the rest starts.
-		s.http = dashboard.New(dashboard.Config{Addr: s.cfg.HTTPAddr, Token: s.cfg.HTTPToken, NoWarehouse: !s.roles.sink, ShutdownTimeout: s.cfg.ShutdownTimeout},
+		s.http = dashboard.New(dashboard.Config{
+			Addr: s.cfg.HTTPAddr, Token: s.cfg.HTTPToken, NoWarehouse: !s.roles.sink, ShutdownTimeout: s.cfg.ShutdownTimeout,
+			Letters: s.pageLetters, Document: s.pageDocument,
+		},
 			s.parts(), func(ctx context.Context) (any, error) { return s.status(ctx) }, s.registry, s.log)
 		if err := s.http.Open(ctx); err != nil {
 			return err

@@ -22,14 +22,16 @@ import (
 
 // statusReport is how the service is: what `status`, /api/v1/status and the endpoint claude-analytics.status show.
 type statusReport struct {
-	Version string          `json:"version"`
-	Command string          `json:"command"`
-	Mode    string          `json:"mode"` // live or offline
-	Started time.Time       `json:"started"`
-	NATSURL string          `json:"nats_url"`
-	HTTPURL string          `json:"http_url,omitempty"`
-	DataDir string          `json:"data_dir"`
-	Sources []ingest.Status `json:"sources,omitempty"`
+	Version string    `json:"version"`
+	Command string    `json:"command"`
+	Mode    string    `json:"mode"` // live or offline
+	Started time.Time `json:"started"`
+	NATSURL string    `json:"nats_url"`
+	HTTPURL string    `json:"http_url,omitempty"`
+	DataDir string    `json:"data_dir"`
+	// ReportTZ is the zone of days and hours.
+	ReportTZ string          `json:"report_tz"`
+	Sources  []ingest.Status `json:"sources,omitempty"`
 	// Redaction is how secrets are dealt with; nil where nothing is read.
 	Redaction *redactionStatus `json:"redaction,omitempty"`
 	Stream    *stream.State    `json:"stream,omitempty"`
@@ -43,7 +45,7 @@ type statusReport struct {
 
 // status asks every part. A part that cannot answer is a fault in the report, not an error.
 func (s *service) status(ctx context.Context) (statusReport, error) {
-	report := statusReport{Version: version, Command: s.roles.command, Mode: "live", Started: s.started, DataDir: s.cfg.DataDir}
+	report := statusReport{Version: version, Command: s.roles.command, Mode: "live", Started: s.started, DataDir: s.cfg.DataDir, ReportTZ: s.cfg.ReportTZ}
 	if s.http != nil {
 		report.HTTPURL = s.http.URL()
 	}
@@ -84,7 +86,7 @@ func statusOf(ctx context.Context, cfg config.Loaded, log zerolog.Logger) (repor
 	case !errors.Is(err, errNoService):
 		return report, err
 	}
-	report = statusReport{Version: version, Command: "none", Mode: "offline", DataDir: cfg.DataDir, NATSURL: cfg.NATSURL}
+	report = statusReport{Version: version, Command: "none", Mode: "offline", DataDir: cfg.DataDir, ReportTZ: cfg.ReportTZ, NATSURL: cfg.NATSURL}
 	if cfg.NATSURL == "" {
 		if _, err := os.Stat(cfg.StreamDir()); err != nil {
 			report.Faults = append(report.Faults, "there is no stream in "+cfg.DataDir+" yet: run `claude-analytics up`")

@@ -128,6 +128,13 @@ func (l verifyLake) Inspect(ctx context.Context, whole bool, seen func(done, of 
 		return verify.Folder{}, err
 	}
 	folder := verify.Folder{Files: found.Files, Bytes: found.Bytes}
+	if before, err := l.Retained(ctx); err != nil {
+		return verify.Folder{}, err
+	} else if before != "" {
+		if folder.Retained, err = time.Parse(time.DateOnly, before); err != nil {
+			return verify.Folder{}, fmt.Errorf("read the date of the lake's retention: %w", err)
+		}
+	}
 	for _, e := range found.Entries {
 		b := verify.Batch{
 			Stream: stream.Identity{Name: e.Stream.Name, Created: e.Stream.Created},

@@ -41,7 +41,7 @@ func send(w http.ResponseWriter, r *http.Request, status int, a answer) {
 		header.Set("Cache-Control", "private, no-cache") // kept, but asked for again each time: 304 if nothing was refreshed
 	}
 	body := a.body
-	if len(body) >= compressFrom && accepts(r, "gzip") {
+	if len(body) >= compressFrom && Accepts(r, "gzip") {
 		var packed bytes.Buffer
 		zip, _ := gzip.NewWriterLevel(&packed, gzip.BestSpeed) // the level is known
 		if _, err := zip.Write(body); err == nil && zip.Close() == nil {
@@ -90,7 +90,8 @@ func encode(value any) ([]byte, error) {
 	return body.Bytes(), nil
 }
 
-func accepts(r *http.Request, coding string) bool {
+// Accepts is whether the client can read a content coding.
+func Accepts(r *http.Request, coding string) bool {
 	for _, one := range strings.Split(r.Header.Get("Accept-Encoding"), ",") {
 		name, weight, _ := strings.Cut(strings.TrimSpace(one), ";")
 		if strings.EqualFold(name, coding) {

@@ -44,6 +44,9 @@ type Config struct {
 	NoWarehouse bool
 	// Status gives what /api/v1/status shows.
 	Status func(context.Context) (any, error)
+	// Letters and Document reach into the stream and the lake; they are asked only once there is a warehouse.
+	Letters  Letters
+	Document Document
 	// OpenAPI is the document served at /api/v1/openapi.yaml.
 	OpenAPI []byte
 }
@@ -91,8 +94,13 @@ func Routes() []Route {
 		{http.MethodPost, "/api/v1/query", []string{"limit", "format"}, (*API).query},
 		{http.MethodGet, "/api/v1/panels", nil, (*API).panelList},
 		{http.MethodGet, "/api/v1/panels/{panel}", []string{
-			"from", "to", "project", "model", "tool", "session", "search", "limit", "offset", "format",
+			"from", "to", "project", "model", "tool", "session", "search", "agent", "only", "order", "key", "limit", "offset", "format",
 		}, (*API).panel},
+		{http.MethodGet, "/api/v1/documents/{source}/{id}", nil, (*API).document},
+		{http.MethodGet, "/api/v1/dead-letters", []string{"source", "reason", "session", "project", "limit", "after"}, (*API).letters},
+		{http.MethodGet, "/api/v1/dead-letters/{id}", []string{"from"}, (*API).letter},
+		{http.MethodPost, "/api/v1/dead-letters/retry", nil, (*API).retryLetters},
+		{http.MethodPost, "/api/v1/dead-letters/drop", nil, (*API).dropLetters},
 		{http.MethodGet, "/api/v1/events", []string{"last_event_id"}, (*API).stream},
 		{http.MethodGet, "/api/v1/openapi.yaml", nil, (*API).openapi},
 	}

@@ -144,8 +144,7 @@ func notes(data *Warehouse, panel panels.Panel) []modelNote {
 type panelRequest struct {
 	from, to      time.Time // days; zero: no bound
 	lists         map[string][]string
-	session       string
-	search        string
+	texts         map[string]string // of textParameters
 	limit, offset int
 	format        string
 }
@@ -153,8 +152,14 @@ type panelRequest struct {
 // listParameters are those that may be given several times, by their names in the query string.
 var listParameters = map[string]string{"project": "projects", "model": "models", "tool": "tools"}
 
+// textParameters are bound as they are; those with choices take no other value, and nothing.
+var textParameters = map[string][]string{
+	"session": nil, "search": nil, "agent": nil, "key": nil,
+	"only": {"", "prompts", "errors", "tools"}, "order": {"", "latest", "cost", "tokens", "errors", "duration", "messages"},
+}
+
 func panelParameters(values url.Values) (p panelRequest, err error) {
-	p.lists = map[string][]string{}
+	p.lists, p.texts = map[string][]string{}, map[string]string{}
 	if p.from, err = day(values, "from"); err != nil {
 		return p, err
 	}
@@ -172,7 +177,13 @@ func panelParameters(values url.Values) (p panelRequest, err error) {
 			p.lists[plural] = values[name]
 		}
 	}
-	p.session, p.search, p.format = values.Get("session"), values.Get("search"), values.Get("format")
+	for name, choices := range textParameters {
+		p.texts[name] = values.Get(name)
+		if choices != nil && !slices.Contains(choices, p.texts[name]) {
+			return p, NewError(http.StatusBadRequest, CodeBadValue, fmt.Sprintf("%s is %q", name, short(p.texts[name])), "Leave it out, or give one of: "+strings.Join(choices[1:], ", ")+".")
+		}
+	}
+	p.format = values.Get("format")
 	if p.limit, err = whole(values, "limit", panelLimit, 1, panelRows); err != nil {
 		return p, err
 	}
@@ -218,14 +229,12 @@ func (p panelRequest) statement(panel panels.Panel) (statement string, args []an
 		switch name {
 		case "from", "to":
 			continue
-		case "session":
-			value = p.session
-		case "search":
-			value = p.search
 		case "limit":
 			value = p.limit + 1 // one more tells whether there are more
 		case "offset":
 			value = p.offset
+		case "session", "search", "agent", "key", "only", "order":
+			value = p.texts[name]
 		default:
 			value = []string{} // an empty list is no restriction
 			if list, given := p.lists[name]; given {
@@ -262,7 +271,7 @@ func (a *API) panelList(w http.ResponseWriter, r *http.Request, _ url.Values) er
 
 // asAsked names parameters as the query string does.
 func asAsked(names []string) []string {
-	out := slices.Clone(names)
+	out := append([]string{}, names...)
 	for i, name := range out {
 		for singular, plural := range listParameters {
 			if name == plural {

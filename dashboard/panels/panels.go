@@ -52,6 +52,7 @@ var (
 // Known are the parameters that a panel may have; the API reads no others.
 var Known = map[string]bool{
 	"from": true, "to": true, "projects": true, "models": true, "tools": true, "session": true, "search": true, "limit": true, "offset": true,
+	"agent": true, "only": true, "order": true, "key": true,
 }
 
 // All reads the panels. They are part of the program: one that cannot be read is a fault of the build, which a test finds.

@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
@@ -54,6 +53,9 @@ type Conn struct {
 	batches atomic.Uint64
 	link    link
 
+	// restarts lets one restart of the embedded server follow another.
+	restarts sync.Mutex
+
 	mu     sync.Mutex
 	server *embedded
 	nc     *nats.Conn
@@ -78,6 +80,7 @@ func (c *Conn) Open(ctx context.Context) (err error) {
 		}
 	}()
 	if c.Embedded() {
+		c.resumeScrub(ctx)
 		srv, err := startServer(ctx, c.cfg, c.log, c.link.cut)
 		if err != nil {
 			return err
@@ -108,6 +111,7 @@ func (c *Conn) Open(ctx context.Context) (err error) {
 	if err := c.checkStore(ctx); err != nil {
 		return err
 	}
+	c.finishScrub(ctx)
 	if !c.cfg.LeaveStreams {
 		if err := c.ensureStreams(ctx); err != nil {
 			return err
@@ -190,6 +194,3 @@ func (c *Conn) clients() (*nats.Conn, jetstream.JetStream, error) {
 	}
 	return c.nc, c.js, nil
 }
-
-// inProcess connects to a server in this process without a socket.
-func inProcess(ns *server.Server) nats.Option { return nats.InProcessServer(ns) }

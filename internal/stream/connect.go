@@ -105,10 +105,8 @@ func (c *Conn) options() ([]nats.Option, error) {
 		}
 		options = append(options, nats.UserCredentials(c.cfg.Creds))
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.server != nil {
-		options = append(options, inProcess(c.server.ns))
+	if c.Embedded() {
+		options = append(options, nats.InProcessServer(current{c}))
 	}
 	return options, nil
 }

@@ -119,55 +119,113 @@ const browseWait = 200 * time.Millisecond
 // endWait is how long Erase waits for a lane's writer to publish something, so that the lane's end is another message.
 const endWait = quietBeats * defaultHeartbeat
 
-// Erase removes messages of CONVERSATIONS for good: their bytes in the server's files are overwritten. What is not
-// there any more is no error, so it may be called again. That it may have removed them is recorded in the stream first: a
-// destination must not take the absence of the last message it saw for a loss.
+// Erasure is what is to be removed for good: sequences of CONVERSATIONS and of its dead letters.
+type Erasure struct {
+	Messages []uint64
+	Letters  []uint64
+}
+
+// Erase removes messages for good: their bytes in the server's files are overwritten. What is not there any more is no
+// error, so it may be called again. That it may have removed them is recorded in the stream first: a destination must not
+// take the absence of the last message it saw for a loss.
 //
-// A lane's newest message is what its writer's next batch is fenced by. Such a one is removed last, once the writer has
+// A lane's newest message is what its writer's next batch is fenced by. Such a one is removed once the writer has
 // published something else, which it does at every heartbeat; a lane whose writer does not is nobody's.
-func (c *Conn) Erase(ctx context.Context, seqs []uint64, progress func(done int)) error {
-	if len(seqs) == 0 {
-		return nil
+//
+// An embedded server is stopped for it and started again, and every message that it ever removed goes too (scrub.go).
+// Whatever it is interrupted by, the next Open does the rest. An external one is asked message by message.
+func (c *Conn) Erase(ctx context.Context, what Erasure, progress func(done int)) error {
+	if progress == nil {
+		progress = func(int) {}
 	}
-	if err := c.recordSequence(ctx, erasedKey, slices.Max(seqs)); err != nil {
-		return fmt.Errorf("record that messages are erased: %w", err)
-	}
-	ends, err := c.laneEnds(ctx)
-	if err != nil {
-		return err
-	}
-	var later []uint64
-	done := 0
-	remove := func(seq uint64) error {
-		if err := c.secureDelete(ctx, proto.StreamName, seq); err != nil {
+	var ends map[uint64]bool
+	if len(what.Messages) > 0 {
+		if err := c.recordSequence(ctx, erasedKey, slices.Max(what.Messages)); err != nil {
+			return fmt.Errorf("record that messages are erased: %w", err)
+		}
+		var err error
+		if ends, err = c.laneEnds(ctx); err != nil {
 			return err
 		}
-		if done++; progress != nil {
+	}
+	var now, later []uint64
+	for _, seq := range what.Messages {
+		if ends[seq] {
+			later = append(later, seq)
+		} else {
+			now = append(now, seq)
+		}
+	}
+	if c.Embedded() {
+		if err := c.waitForEnds(ctx, later); err != nil {
+			return err
+		}
+		if err := c.scrub(ctx, what); err != nil {
+			return err
+		}
+		progress(len(what.Messages) + len(what.Letters))
+		return nil
+	}
+	done := 0
+	remove := func(name string, seqs []uint64) error {
+		for _, seq := range seqs {
+			if err := c.secureDelete(ctx, name, seq); err != nil {
+				return err
+			}
+			done++
 			progress(done)
 		}
 		return nil
 	}
-	for _, seq := range seqs {
-		if ends[seq] {
-			later = append(later, seq)
-			continue
-		}
-		if err := remove(seq); err != nil {
-			return err
-		}
+	if err := remove(proto.DeadLetterName, what.Letters); err != nil {
+		return err
 	}
-	if len(later) == 0 {
-		return nil
+	if err := remove(proto.StreamName, now); err != nil {
+		return err
 	}
 	if err := c.waitForEnds(ctx, later); err != nil {
 		return err
 	}
-	for _, seq := range later {
-		if err := remove(seq); err != nil {
-			return err
-		}
+	return remove(proto.StreamName, later)
+}
+
+// scrub overwrites them in the embedded server's files, and whatever else was removed before.
+func (c *Conn) scrub(ctx context.Context, what Erasure) error {
+	s := newScrubber(c.cfg.Dir)
+	if err := s.plan(scrubPlan(what)); err != nil {
+		return err
 	}
-	return nil
+	return c.restart(ctx, func() error {
+		erased, err := s.run(context.WithoutCancel(ctx))
+		c.log.Info().Err(err).Int("records", erased).Msg("removed messages overwritten in the stream's files")
+		return err
+	})
+}
+
+// resumeScrub goes on with a scrub that was interrupted while it changed blocks, before the server reads them. If it
+// cannot, the server starts all the same: what is left stays planned, and nothing else waits for it.
+func (c *Conn) resumeScrub(ctx context.Context) {
+	s := newScrubber(c.cfg.Dir)
+	if !s.saved() {
+		return
+	}
+	if _, err := s.run(ctx); err != nil {
+		c.log.Error().Err(err).Msg("an erasure's messages are not yet overwritten in the stream's files: run `claude-analytics gc --erase` again")
+	}
+}
+
+// finishScrub does what was planned and not begun. The server has started: that is how it knows what it has.
+func (c *Conn) finishScrub(ctx context.Context) {
+	if !c.Embedded() {
+		return
+	}
+	s := newScrubber(c.cfg.Dir)
+	if _, ok, err := s.planned(); err == nil && !ok || s.saved() {
+		return
+	}
+	if err := c.scrub(ctx, Erasure{}); err != nil {
+		c.log.Error().Err(err).Msg("an erasure's messages are not yet overwritten in the stream's files: run `claude-analytics gc --erase` again")
+	}
 }
 
 // laneEnds are the newest messages of all lanes.
@@ -185,6 +243,9 @@ func (c *Conn) laneEnds(ctx context.Context) (map[uint64]bool, error) {
 
 // waitForEnds waits until none of the messages is a lane's newest, but not for longer than a living writer is silent.
 func (c *Conn) waitForEnds(ctx context.Context, seqs []uint64) error {
+	if len(seqs) == 0 {
+		return nil
+	}
 	deadline := time.Now().Add(endWait)
 	for time.Now().Before(deadline) {
 		ends, err := c.laneEnds(ctx)
@@ -199,11 +260,6 @@ func (c *Conn) waitForEnds(ctx context.Context, seqs []uint64) error {
 		}
 	}
 	return nil
-}
-
-// EraseDeadLetter removes a dead letter for good.
-func (c *Conn) EraseDeadLetter(ctx context.Context, seq uint64) error {
-	return c.secureDelete(ctx, proto.DeadLetterName, seq)
 }
 
 func (c *Conn) secureDelete(ctx context.Context, name string, seq uint64) error {

@@ -42,12 +42,12 @@ func TestErase(t *testing.T) {
 		t.Fatalf("found %v, last %d, %v", found, last, err)
 	}
 	// The writer publishes nothing by itself here: its next message comes while the erasure waits for it.
-	if err := c.Erase(testContext(t), found[:5], nil); err != nil {
+	if err := c.Erase(testContext(t), Erasure{Messages: found[:5]}, nil); err != nil {
 		t.Fatal(err)
 	}
 	after := publish(t, lane, changes("erased", 60, 3))
 	for range 2 {
-		if err := c.Erase(testContext(t), found, nil); err != nil {
+		if err := c.Erase(testContext(t), Erasure{Messages: found}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -19,6 +19,8 @@ const (
 	serviceVersion = "1.0.0"
 	// serviceFailed is the error code of an endpoint that returned an error.
 	serviceFailed = "500"
+	// dialReconnects is how often a client tries to come back to a server that is gone, before its requests fail.
+	dialReconnects = 240
 )
 
 // Endpoint is one thing that a running service can be asked, on the subject claude-analytics.<Name>.
@@ -150,7 +152,8 @@ type Client struct{ nc *nats.Conn }
 
 // Dial connects to the server of a running service; it tries once. creds is a credentials file or empty.
 func Dial(ctx context.Context, url, creds string) (*Client, error) {
-	options := []nats.Option{nats.Name(clientName), nats.Timeout(connectTimeout), nats.NoReconnect()}
+	// A service may start its own server again while it works on a request, and answers it afterwards.
+	options := []nats.Option{nats.Name(clientName), nats.Timeout(connectTimeout), nats.ReconnectWait(connectFirst), nats.MaxReconnects(dialReconnects)}
 	if creds != "" {
 		if _, err := os.Stat(creds); err != nil {
 			return nil, fmt.Errorf("read NATS credentials: %w", err)

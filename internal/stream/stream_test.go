@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -19,7 +20,11 @@ import (
 	"claude-analytics/proto"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// A check of the property tests starts two servers; -rapid.checks on the command line comes later and wins.
+	_, _ = flag.Set("rapid.checks", "3"), flag.Set("rapid.shrinktime", "10s")
+	goleak.VerifyTestMain(m)
+}
 
 // testContext ends generously later than any test should take.
 func testContext(t testing.TB) context.Context {

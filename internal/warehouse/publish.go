@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/duckdb/duckdb-go/v2"
 )
 
 // CopyCatalog is the name that DuckDB gives the published copy, from its file marts.duckdb. The tables stand in the
@@ -138,7 +140,7 @@ func (inst *instance) copyGold(ctx context.Context, path string, describe func(s
 	if published, err = copyInto(ctx, conn, describe); err != nil {
 		return published, err
 	}
-	if _, err := conn.ExecContext(ctx, "CHECKPOINT "+building); err != nil {
+	if err := writeOut(ctx, conn); err != nil {
 		return published, fmt.Errorf("write the copy out: %w", err)
 	}
 	if err := detach(); err != nil {
@@ -205,6 +207,27 @@ func copyInto(ctx context.Context, conn *sql.Conn, describe func(string) Comment
 		return published, fmt.Errorf("commit: %w", err)
 	}
 	return published, nil
+}
+
+const (
+	writeOutPause = 50 * time.Millisecond
+	writeOutTries = 200
+)
+
+// writeOut checkpoints the copy. DuckDB refuses while a transaction of another connection has touched the copy, which each
+// look at the whole catalog does (a refresh's, a BI tool's): those are waited for. FORCE would hold up new ones meanwhile.
+func writeOut(ctx context.Context, conn *sql.Conn) error {
+	for try := 1; ; try++ {
+		_, err := conn.ExecContext(ctx, "CHECKPOINT "+building)
+		if err == nil || try == writeOutTries || !isType(err, duckdb.ErrorTypeTransaction) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(writeOutPause):
+		}
+	}
 }
 
 func (t *Tx) copyTable(ctx context.Context, table Table, schema, query string) error {

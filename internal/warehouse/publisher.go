@@ -40,8 +40,10 @@ type PublisherStatus struct {
 	Bytes   int64   `json:"bytes"`
 	Seconds float64 `json:"seconds"` // that the newest copy took
 	Copies  int64   `json:"copies"`  // since the start of the process
-	Pending bool    `json:"pending"` // the marts have changed since
-	Error   string  `json:"error,omitempty"`
+	// Failures are copies that failed since the start of the process.
+	Failures int64  `json:"failures"`
+	Pending  bool   `json:"pending"` // the marts have changed since
+	Error    string `json:"error,omitempty"`
 }
 
 // Publisher keeps the published copy as fresh as is cheap.
@@ -174,6 +176,7 @@ func (p *Publisher) publish(ctx context.Context) (time.Duration, error) {
 	defer p.mu.Unlock()
 	if err != nil {
 		p.status.Pending, p.status.Error = true, err.Error()
+		p.status.Failures++
 		return 0, err
 	}
 	p.status.Version, p.status.Bytes, p.status.Seconds = published.Version, published.Bytes, published.Took.Seconds()

@@ -117,7 +117,7 @@ func (f *folder) readManifest(disk FS, dir string, before folder) (entries []Ent
 		switch _, _, _, named := parseStem(stem); {
 		case strings.HasSuffix(item.Name(), temporary):
 			temporaries = append(temporaries, name)
-		case item.Name() == epochsFile, isErasure(item.Name()):
+		case item.Name() == epochsFile, item.Name() == retentionFile, isErasure(item.Name()):
 		case !isEntry || !named:
 			f.fault(name, "not a manifest entry", "move it out of the lake's folder")
 		default:

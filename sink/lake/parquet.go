@@ -22,7 +22,9 @@ const (
 	rowGroupBytes = 64 << 20
 	// Pages are what zstd sees at once: larger ones compress documents of one session against each other.
 	pageBytes = 4 << 20
-	zstdLevel = 3
+	// What lands is compressed fast: the pipeline waits for it. Compaction, which has time, takes the stronger level.
+	landingLevel   = 1
+	rewritingLevel = 3
 )
 
 // encode writes rows as one Parquet file and returns its size. All records share one schema.
@@ -31,7 +33,7 @@ func encode(w io.Writer, records []arrow.RecordBatch, meta [][2]string) (int64, 
 	buffered := bufio.NewWriterSize(counter, 256<<10)
 	schema := records[0].Schema()
 	// The writer closes what it is given if that has a Close: it gets none.
-	out, err := pqarrow.NewFileWriter(schema, struct{ io.Writer }{buffered}, writerProperties(schema), pqarrow.DefaultWriterProps())
+	out, err := pqarrow.NewFileWriter(schema, struct{ io.Writer }{buffered}, writerProperties(schema, landingLevel), pqarrow.DefaultWriterProps())
 	if err != nil {
 		return 0, err
 	}
@@ -85,20 +87,20 @@ func fileMetadata(e Entry) [][2]string {
 
 // unique holds columns whose values hardly repeat within a file: a dictionary would only be built to be thrown away.
 var unique = map[string]bool{
-	"_id": true, "uuid": true, "doc_raw": true, "message_content": true, "message_raw": true, "tool_use_result": true,
+	"_id": true, "uuid": true, "doc_raw": true, "message_content": true, "tool_use_result": true,
 	"attributes": true, "response_key": true, "timestamp": true, "effective_timestamp": true, "extracted_at": true,
 	"_seq": true, "source_offset": true,
 }
 
 // unordered holds columns whose smallest and largest value help nobody to skip a row group, and take room.
 var unordered = map[string]bool{
-	"doc_raw": true, "message_content": true, "message_raw": true, "tool_use_result": true, "attributes": true,
+	"doc_raw": true, "message_content": true, "tool_use_result": true, "attributes": true,
 }
 
-func writerProperties(schema *arrow.Schema) *parquet.WriterProperties {
+func writerProperties(schema *arrow.Schema, level int) *parquet.WriterProperties {
 	props := []parquet.WriterProperty{
 		parquet.WithCompression(compress.Codecs.Zstd),
-		parquet.WithCompressionLevel(zstdLevel),
+		parquet.WithCompressionLevel(level),
 		parquet.WithMaxRowGroupLength(rowGroupRows),
 		parquet.WithDataPageSize(pageBytes),
 		parquet.WithVersion(parquet.V2_LATEST),

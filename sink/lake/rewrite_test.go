@@ -14,6 +14,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/rs/zerolog"
 	"pgregory.net/rapid"
 
@@ -313,4 +314,45 @@ func TestRewriteAnyHistory(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Files of earlier releases repeat the message in a column of its own; merged with others, they lose it, whichever is first.
+func TestRewriteLeavesOutRetiredColumns(t *testing.T) {
+	for _, old := range []uint64{1, 5} {
+		l := open(t, nil, t.TempDir())
+		for first := uint64(1); first < 9; first += 4 {
+			b := batch(1, first, first+3)
+			if first == old {
+				for i := range b.Parts {
+					b.Parts[i].Rows[0] = withMessage(b.Parts[i].Rows[0])
+				}
+			}
+			mustWrite(t, l, b)
+		}
+		if _, err := l.Rewrite(t.Context(), lake.RewriteOptions{Groups: byDate(l), Columns: []string{"_seq"}, Keep: without(fifth), Merge: true}); err != nil {
+			t.Fatal(err)
+		}
+		if got := sequences(t, l, lake.ScanOptions{}); !slices.Equal(got, survivors(8)) {
+			t.Errorf("rows %v", got)
+		}
+		faults, err := l.Scan(t.Context(), lake.ScanOptions{}, func(c lake.Chunk) error {
+			if c.Rows.Schema().HasField("message_raw") {
+				t.Errorf("%s still has the column", c.Path)
+			}
+			return nil
+		})
+		if err != nil || len(faults) > 0 {
+			t.Fatal(faults, err)
+		}
+	}
+}
+
+func withMessage(record arrow.RecordBatch) arrow.RecordBatch {
+	builder := array.NewStringBuilder(memory.DefaultAllocator)
+	defer builder.Release()
+	for range record.NumRows() {
+		builder.Append(`{"role":"user"}`)
+	}
+	fields := append(record.Schema().Fields(), arrow.Field{Name: "message_raw", Type: arrow.BinaryTypes.String, Nullable: true})
+	return array.NewRecordBatch(arrow.NewSchema(fields, nil), append(record.Columns(), builder.NewArray()), record.NumRows())
 }

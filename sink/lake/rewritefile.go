@@ -88,13 +88,15 @@ func (w *runWriter) add(ctx context.Context, record arrow.RecordBatch) error {
 	if record.NumRows() == 0 {
 		return nil
 	}
+	record = withoutRetired(record)
+	defer record.Release()
 	if w.schema == nil {
 		w.schema = record.Schema()
 		w.counter = &countingWriter{w: w.out}
 		w.buffer = bufio.NewWriterSize(w.counter, 256<<10)
 		var err error
 		// The writer closes what it is given if that has a Close: it gets none.
-		w.parquet, err = pqarrow.NewFileWriter(w.schema, struct{ io.Writer }{w.buffer}, writerProperties(w.schema), pqarrow.DefaultWriterProps())
+		w.parquet, err = pqarrow.NewFileWriter(w.schema, struct{ io.Writer }{w.buffer}, writerProperties(w.schema, rewritingLevel), pqarrow.DefaultWriterProps())
 		if err != nil {
 			return err
 		}
@@ -110,6 +112,26 @@ func (w *runWriter) add(ctx context.Context, record arrow.RecordBatch) error {
 		return w.flush(ctx)
 	}
 	return nil
+}
+
+// retired holds columns that files of earlier releases have, and whose content doc_raw has too.
+var retired = map[string]bool{"message_raw": true}
+
+// withoutRetired takes those columns out; the caller releases what it returns.
+func withoutRetired(record arrow.RecordBatch) arrow.RecordBatch {
+	var fields []arrow.Field
+	var columns []arrow.Array
+	for i, field := range record.Schema().Fields() {
+		if !retired[field.Name] {
+			fields, columns = append(fields, field), append(columns, record.Column(i))
+		}
+	}
+	if len(columns) == int(record.NumCols()) {
+		record.Retain()
+		return record
+	}
+	metadata := record.Schema().Metadata()
+	return array.NewRecordBatch(arrow.NewSchema(fields, &metadata), columns, record.NumRows())
 }
 
 // conform gives a record the columns of the first file: another release may have written fewer.

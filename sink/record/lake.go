@@ -24,13 +24,13 @@ type LakeRow struct {
 func NewLake(mem memory.Allocator) *Builder[LakeRow] { return newBuilder(mem, lakeColumns()) }
 
 // lakeColumns are those of raw.conversations that say what a document is, where it belongs and when it came, then what
-// the change holds beside its document.
+// the change holds beside its document. message_raw is not among them: doc_raw holds the message already.
 func lakeColumns() []column[LakeRow] {
 	columns := make([]column[LakeRow], 0, 32)
 	for _, c := range conversationColumns(false) {
 		switch c.field.Name {
 		case "_id", "type", "session_id", "project_id", "timestamp", "ingested_at", "extracted_at", "message_role",
-			"message_content", "message_raw", "source_file", "date",
+			"message_content", "source_file", "date",
 			"source", "namespace", "source_type", "source_offset", "_epoch", "_seq",
 			"uuid", "is_sidechain", "agent_id", "model", "cwd", "git_branch", "cli_version",
 			"effective_timestamp", "response_key", "redaction_version":

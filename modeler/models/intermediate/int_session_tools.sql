@@ -11,6 +11,18 @@ with calls as (
     from {{ ref('int_tool_usage') }}
 ),
 
+-- What the calls cost: their shares of the responses that made them.
+costs as (
+    select
+        session_id,
+        tool_name,
+        coalesce(sum(cost_usd), 0) as cost_usd,
+        count(*) filter (where not is_priced) as unpriced_calls
+    from {{ ref('fct_cost_attribution') }}
+    where tool_call_key is not null
+    group by session_id, tool_name
+),
+
 final as (
     select
         md5(calls.session_id || ':' || calls.tool_name) as session_tool_key,
@@ -34,9 +46,12 @@ final as (
         coalesce(sum(calls.execution_time_ms), 0)::bigint as execution_ms,
         count(calls.execution_time_ms) as timed_count,
         min(calls.effective_timestamp) as first_used_at,
-        max(calls.effective_timestamp) as last_used_at
+        max(calls.effective_timestamp) as last_used_at,
+        coalesce(any_value(costs.cost_usd), 0)::decimal(38, 9) as cost_usd,
+        coalesce(any_value(costs.unpriced_calls), 0) as unpriced_calls
     from calls
     join {{ ref('int_sessions_computed') }} as sessions on sessions.session_id = calls.session_id
+    left join costs on costs.session_id = calls.session_id and costs.tool_name = calls.tool_name
     group by calls.session_id, calls.tool_name
 )
 

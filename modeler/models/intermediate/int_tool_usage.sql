@@ -150,13 +150,20 @@ final as (
             else coalesce(timed.result_lines_removed, timed.input_lines_removed)
         end as lines_removed,
 
-        -- a shell command that publishes the work
-        timed.tool_category = 'shell' and timed.status = 'success' and coalesce(regexp_matches(
-            timed.command, '(?:^|[;&|(\n])\s*git(?:\s+-[cC]\s*\S+|\s+--[a-z-]+(?:=\S+)?)*\s+commit\b'
-        ), false) as is_commit,
-        timed.tool_category = 'shell' and timed.status = 'success' and coalesce(regexp_matches(
-            timed.command, '(?:^|[;&|(\n])\s*gh\s+pr\s+create\b'
-        ), false) as is_pull_request,
+        -- what a shell command runs, by the first word of each of its parts: tests before git before what builds and deploys
+        case
+            when timed.tool_category <> 'shell' or timed.command is null then null
+            when regexp_matches(
+                timed.command,
+                '(?:^|[;&|(\n])\s*(?:[A-Za-z_]\w*=\S*\s+)*(?:sudo\s+|time\s+|npx\s+|bunx\s+|(?:uv|poetry|bundle|pnpm)\s+(?:run|exec)\s+)*(?:\S*/)?(?:pytest|py\.test|jest|vitest|mocha|rspec|phpunit|tox|nox|ctest|(?:go|cargo|dotnet|swift|mix|deno|bun|playwright|flutter)\s+test|cargo\s+nextest|cypress\s+run|python[\d.]*\s+-m\s+(?:pytest|unittest)|(?:npm|pnpm|yarn|bun)\s+(?:run\s+)?(?:test|t)|(?:mvnw?|gradlew?)\s[^;&|\n]*\btest|make\s+(?:-\S+\s+)*(?:test|check))\b'
+            ) then 'test'
+            when regexp_matches(timed.command, '(?:^|[;&|(\n])\s*(?:[A-Za-z_]\w*=\S*\s+)*(?:sudo\s+|time\s+)*(?:git|gh)\s') then 'git'
+            when regexp_matches(
+                timed.command,
+                '(?:^|[;&|(\n])\s*(?:[A-Za-z_]\w*=\S*\s+)*(?:sudo\s+|time\s+|npx\s+|bunx\s+)*(?:\S*/)?(?:make|cmake|ninja|bazel|docker|docker-compose|podman|kubectl|helm|terraform|ansible-playbook|mvnw?|gradlew?|tsc|webpack|vercel|netlify|(?:go|cargo|dotnet|swift|zig|vite|flutter)\s+build|go\s+install|dotnet\s+publish|(?:npm|pnpm|yarn|bun)\s+(?:run\s+)?(?:build|deploy))(?:\s|$)'
+            ) then 'build'
+            else 'other'
+        end as command_kind,
 
         -- duration: what the tool reports, else what its progress says, else from call to result; none if negative or beyond decades
         case when measured.execution_ms between 0 and 1000000000000 then measured.execution_ms end as execution_time_ms,

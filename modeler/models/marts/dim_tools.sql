@@ -17,12 +17,15 @@ with totals as (
         sum(interrupted_count)::bigint as interrupted_count,
         sum(pending_count)::bigint as pending_count,
         sum(orphan_result_count)::bigint as orphan_result_count,
+        sum(retry_count)::bigint as retry_count,
         count(*) filter (where session_id <> '' and call_count > 0) as session_count,
-        count(distinct project_id) as project_count,
+        count(distinct project_id) filter (where call_count > 0) as project_count,
         sum(execution_ms)::bigint as execution_ms,
         sum(timed_count)::bigint as timed_count,
         min(first_used_at) as first_used_at,
-        max(last_used_at) as last_used_at
+        max(last_used_at) as last_used_at,
+        sum(cost_usd) as cost_usd,
+        sum(unpriced_calls)::bigint as unpriced_calls
     from {{ ref('int_session_tools') }}
     group by tool_name
 ),
@@ -55,6 +58,7 @@ final as (
         interrupted_count,
         pending_count,
         orphan_result_count,
+        retry_count,
         case
             when success_count + error_count + timeout_count > 0
                 then success_count / (success_count + error_count + timeout_count)
@@ -65,7 +69,11 @@ final as (
         project_count,
         case when timed_count > 0 then execution_ms // timed_count end as avg_execution_time_ms,
         first_used_at,
-        last_used_at
+        last_used_at,
+
+        -- cost
+        cost_usd,
+        unpriced_calls
     from totals
 )
 

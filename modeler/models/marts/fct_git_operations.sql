@@ -179,6 +179,7 @@ merged as (
     select
         identity,
         arg_min(identified, {'link': origin = 'link', 'record_number': record_number, 'tool_call_id': coalesce(tool_call_id, '')}) as first,
+        bool_or(status = 'success') as is_done,
         min(repository) as repository,
         min(pull_request_number) as pull_request_number
     from identified
@@ -192,7 +193,7 @@ final as (
         timezone('{{ var('report_tz', 'UTC') }}', merged.first.effective_timestamp)::date as date_key,
         sessions.project_id,
         merged.first.operation,
-        merged.first.status,
+        case when merged.is_done then 'success' else merged.first.status end as status,
         merged.first.effective_timestamp as created_at,
 
         -- ids

@@ -53,7 +53,17 @@ tool_calls as (
         count(*) filter (where status = 'rejected') as tool_rejected_count,
         count(distinct tool_name) as unique_tools_used,
         count(distinct subagent_id) as subagent_count,
-        bool_or(status = 'interrupted') as is_interrupted
+        bool_or(status = 'interrupted') as is_interrupted,
+        case
+            when bool_or(tool_name in ('Agent', 'Task')) then 'delegation'
+            when bool_or(status = 'success' and coalesce(operation_type, 'none') in ('write', 'edit', 'multi_edit')) then 'coding'
+            when bool_or(command_kind = 'test') then 'testing'
+            when bool_or(command_kind = 'git') then 'git_ops'
+            when bool_or(command_kind = 'build') then 'build_deploy'
+            when bool_or(permission_mode = 'plan') or bool_or(tool_name = 'ExitPlanMode') or bool_and(tool_category = 'planning') then 'planning'
+            when bool_and(coalesce(operation_type, 'none') = 'read' or tool_category in ('search', 'network', 'planning')) then 'exploration'
+            else 'other'
+        end as task_activity
     from {{ ref('int_tool_usage') }}
     where status <> 'orphan_result'
     group by session_id, turn_number
@@ -156,6 +166,7 @@ final as (
         coalesce(remarked.is_interrupted, false) or coalesce(tool_calls.is_interrupted, false) as is_interrupted,
 
         -- work
+        coalesce(tool_calls.task_activity, 'conversation') as task_activity,
         coalesce(messages.response_count, 0) as response_count,
         coalesce(messages.api_error_count, 0) as api_error_count,
         coalesce(messages.response_length, 0) as response_length,

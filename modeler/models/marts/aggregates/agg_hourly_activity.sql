@@ -12,14 +12,16 @@ with activity as (
         0 as tool_calls,
         0 as tool_errors,
         0 as api_requests,
-        0 as total_tokens
+        0 as total_tokens,
+        0::decimal(18, 9) as cost_usd,
+        0 as unpriced_requests
     from {{ ref('fct_messages') }}
     union all
-    select date_key, hour_of_day, day_of_week, session_id, 0, 0, 1, (status in ('error', 'timeout'))::bigint, 0, 0
+    select date_key, hour_of_day, day_of_week, session_id, 0, 0, 1, (status in ('error', 'timeout'))::bigint, 0, 0, 0, 0
     from {{ ref('fct_tool_calls') }}
     where status <> 'orphan_result'
     union all
-    select date_key, hour_of_day, day_of_week, session_id, 0, 0, 0, 0, (not is_api_error)::bigint, total_tokens
+    select date_key, hour_of_day, day_of_week, session_id, 0, 0, 0, 0, (not is_api_error)::bigint, total_tokens, coalesce(cost_usd, 0), (not is_priced)::bigint
     from {{ ref('fct_api_requests') }}
 ),
 
@@ -35,7 +37,9 @@ final as (
         count(distinct session_id) filter (where session_id <> '') as sessions,
         sum(user_messages)::bigint as user_messages,
         sum(tool_errors)::bigint as tool_errors,
-        sum(api_requests)::bigint as api_requests
+        sum(api_requests)::bigint as api_requests,
+        sum(cost_usd) as cost_usd,
+        sum(unpriced_requests)::bigint as unpriced_requests
     from activity
     group by date_key, hour_of_day
 )

@@ -48,21 +48,17 @@ rework as (
     group by session_id
 ),
 
-commits as (
+-- A pull request may be known by its address, from the call that made it, or by both.
+shipped_work as (
     select
         session_id,
-        count(*) filter (where is_commit) as commit_count,
-        count(*) filter (where is_pull_request) as pull_request_count
-    from {{ ref('int_tool_usage') }}
-    where is_commit or is_pull_request
-    group by session_id
-),
-
--- Pull requests as the program itself noted them.
-links as (
-    select session_id, count(*) as pull_request_count
-    from {{ ref('stg_conversations') }}
-    where entry_type = 'pr-link'
+        count(*) filter (where operation = 'commit') as commit_count,
+        greatest(
+            count(*) filter (where operation = 'pull_request' and tool_call_key is not null),
+            count(*) filter (where operation = 'pull_request' and url is not null)
+        ) as pull_request_count
+    from {{ ref('fct_git_operations') }}
+    where status = 'success' and operation in ('commit', 'pull_request')
     group by session_id
 ),
 
@@ -77,13 +73,12 @@ joined as (
         coalesce(operations.lines_removed, 0) as lines_removed,
         coalesce(rework.files_reworked, 0) as files_reworked,
         case when rework.files_edited > 0 then rework.files_reworked / rework.files_edited end as rework_rate,
-        coalesce(commits.commit_count, 0) as commit_count,
-        greatest(coalesce(commits.pull_request_count, 0), coalesce(links.pull_request_count, 0)) as pull_request_count
+        coalesce(shipped_work.commit_count, 0) as commit_count,
+        coalesce(shipped_work.pull_request_count, 0) as pull_request_count
     from sessions
     left join operations on operations.session_id = sessions.session_id
     left join rework on rework.session_id = sessions.session_id
-    left join commits on commits.session_id = sessions.session_id
-    left join links on links.session_id = sessions.session_id
+    left join shipped_work on shipped_work.session_id = sessions.session_id
 ),
 
 rated as (
@@ -158,7 +153,11 @@ final as (
         output_tokens,
         cache_read_tokens,
         cache_creation_tokens,
-        total_tokens
+        total_tokens,
+
+        -- cost
+        cost_usd,
+        unpriced_requests
     from rated
 )
 

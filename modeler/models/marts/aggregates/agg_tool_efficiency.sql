@@ -2,23 +2,7 @@
 
 -- One row per tool. Times are those of calls whose duration holds no person's wait.
 with totals as (
-    select
-        tool_name,
-        min(tool_category) as tool_category,
-        sum(call_count)::bigint as total_usage,
-        sum(success_count)::bigint as success_count,
-        sum(error_count)::bigint as error_count,
-        sum(timeout_count)::bigint as timeout_count,
-        sum(rejected_count)::bigint as rejected_count,
-        sum(denied_count)::bigint as denied_count,
-        sum(cancelled_count)::bigint as cancelled_count,
-        sum(interrupted_count)::bigint as interrupted_count,
-        sum(pending_count)::bigint as pending_count,
-        sum(retry_count)::bigint as retry_count,
-        count(*) filter (where session_id <> '' and call_count > 0) as session_count,
-        count(distinct project_id) filter (where call_count > 0) as project_count
-    from {{ ref('int_session_tools') }}
-    group by tool_name
+    select * from {{ ref('dim_tools') }}
 ),
 
 durations as (
@@ -36,13 +20,10 @@ durations as (
 
 final as (
     select
-        md5(totals.tool_name) as tool_key,
+        totals.tool_key,
         totals.tool_name,
         totals.total_usage,
-        case
-            when totals.success_count + totals.error_count + totals.timeout_count > 0
-                then totals.success_count / (totals.success_count + totals.error_count + totals.timeout_count)
-        end as success_rate,
+        totals.success_rate,
         case when durations.timed_count > 0 then durations.execution_time_ms // durations.timed_count end as avg_execution_time_ms,
 
         -- what it is
@@ -71,7 +52,11 @@ final as (
 
         -- reach
         totals.session_count,
-        totals.project_count
+        totals.project_count,
+
+        -- cost
+        totals.cost_usd,
+        totals.unpriced_calls
     from totals
     left join durations on durations.tool_name = totals.tool_name
 )

@@ -1,0 +1,28 @@
+import { signal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import { keys } from './keys';
+
+const open = signal(false);
+
+export function openHelp(): void {
+  open.value = true;
+}
+
+export function Help() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const shown = open.value;
+  useEffect(() => {
+    if (shown) dialog.current?.showModal();
+  }, [shown]);
+  if (!shown) return null;
+  return (
+    <dialog ref={dialog} class="help" aria-label="Keys and help" onClose={() => (open.value = false)} onClick={(e) => e.target === dialog.current && dialog.current?.close()}>
+      <div class="inside">
+        <header><h2>Keys</h2><button type="button" class="button" onClick={() => dialog.current?.close()}>Close</button></header>
+        <dl class="keys">{keys.map((k) => <div key={k.keys}><dt>{k.keys.split(/\s+/).map((one) => (one === 'or' ? ' or ' : <kbd key={one}>{one}</kbd>))}</dt><dd>{k.does}</dd></div>)}</dl>
+        <h2>Reading it</h2>
+        <p>⚑ beside a title says how far its figures can be trusted, and how many records are concerned. ⋯ has a panel’s numbers as a table and as CSV, its SQL and the description of its models. Days and hours are those of the service’s time zone.</p>
+      </div>
+    </dialog>
+  );
+}

@@ -1,0 +1,87 @@
+// Search for a session by its title, or go to a page, a project, a tool, a model, some days.
+import { signal } from '@preact/signals';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { presets } from '../state/filters';
+import { go, here_, path, to } from '../state/url';
+import { modelName, moment } from '../ui/format';
+import { usePanel } from '../ui/hooks';
+import type { ProjectRow } from './filters';
+import { places, sessionPath } from './pages';
+
+const open = signal(false);
+
+export function openPalette(): void {
+  open.value = true;
+}
+
+export function Palette() {
+  return open.value ? <Open /> : null;
+}
+
+interface Item { key: string; group: string; name: string; note: string; href: string }
+
+function Open() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [text, setText] = useState('');
+  const [asked, setAsked] = useState('');
+  const [at, setAt] = useState(0);
+  useEffect(() => dialog.current?.showModal(), []);
+  useEffect(() => {
+    const timer = setTimeout(() => setAsked(text.trim()), 120);
+    return () => clearTimeout(timer);
+  }, [text]);
+  const items = useItems(text.trim().toLowerCase(), asked);
+  const now = Math.min(at, Math.max(0, items.length - 1));
+  const close = () => dialog.current?.close();
+  const choose = (item: Item | undefined) => {
+    if (!item) return;
+    close();
+    go(item.href);
+  };
+  useEffect(() => document.getElementById(`palette-${now}`)?.scrollIntoView({ block: 'nearest' }), [now]);
+  return (
+    <dialog ref={dialog} class="palette" aria-label="Search or go to" onClose={() => (open.value = false)} onClick={(e) => e.target === dialog.current && close()}>
+      <div class="inside">
+        <input type="text" role="combobox" aria-expanded="true" aria-controls="palette-list" aria-activedescendant={items.length ? `palette-${now}` : undefined}
+          aria-label="Search sessions, projects, tools, pages" placeholder="Search sessions, projects, tools, pages" autocomplete="off" spellcheck={false} autofocus value={text}
+          onInput={(e) => { setText(e.currentTarget.value); setAt(0); }}
+          onKeyDown={(e) => {
+            if (e.key === 'ArrowDown') { e.preventDefault(); setAt((now + 1) % Math.max(1, items.length)); }
+            else if (e.key === 'ArrowUp') { e.preventDefault(); setAt((now - 1 + items.length) % Math.max(1, items.length)); }
+            else if (e.key === 'Enter') { e.preventDefault(); choose(items[now]); }
+          }} />
+        <ul id="palette-list" role="listbox" aria-label="Found">
+          {items.map((item, i) => (
+            <li key={item.key} id={`palette-${i}`} role="option" aria-selected={i === now} onPointerMove={() => setAt(i)} onClick={() => choose(item)}>
+              <small>{item.group}</small><span class="clip">{item.name}</span><small>{item.note}</small>
+            </li>
+          ))}
+        </ul>
+        {items.length === 0 && <p class="muted" role="status">Nothing is named so.</p>}
+      </div>
+    </dialog>
+  );
+}
+
+function useItems(text: string, asked: string): Item[] {
+  const projects = usePanel<ProjectRow>('projects', {}, { filters: false }).answer?.rows;
+  const models = usePanel<{ model: string }>('models', {}, { filters: false }).answer?.rows;
+  const tools = usePanel<{ tool_name: string; calls: number }>('tools', {}, { filters: false }).answer?.rows;
+  const sessions = usePanel<{ session_id: string; title: string; session_end: string }>('sessions', { search: asked, limit: 12 }, { filters: false }).answer?.rows;
+  return useMemo(() => {
+    const fits = (...of: (string | null | undefined)[]) => text === '' || of.some((one) => one?.toLowerCase().includes(text));
+    const here = path.value.startsWith('/sessions/') || path.value === '/pipeline' ? to : (_: string, change: Parameters<typeof here_>[0]) => here_(change);
+    const out: Item[] = [];
+    for (const p of places) if (fits(p.name, p.about)) out.push({ key: p.path, group: 'Page', name: p.name, note: p.about, href: to(p.path) });
+    const found = (sessions ?? []).map((s): Item => ({ key: s.session_id, group: 'Session', name: s.title || s.session_id, note: moment(s.session_end), href: to(sessionPath(s.session_id)) }));
+    out.push(...(text === '' ? found.slice(0, 5) : found));
+    for (const p of (projects ?? []).filter((p) => fits(p.project_name, p.project_path, p.project_id)).slice(0, 6)) {
+      out.push({ key: 'p' + p.project_id, group: 'Project', name: p.project_name || p.project_id, note: p.project_path ?? '', href: here('/', { project: p.project_id }) });
+    }
+    if (text === '') return out;
+    for (const t of (tools ?? []).filter((t) => fits(t.tool_name)).slice(0, 6)) out.push({ key: 't' + t.tool_name, group: 'Tool', name: t.tool_name, note: '', href: to('/tools', { tool: t.tool_name }) });
+    for (const m of (models ?? []).filter((m) => fits(m.model)).slice(0, 4)) out.push({ key: 'm' + m.model, group: 'Model', name: modelName(m.model), note: m.model, href: here('/', { model: m.model }) });
+    for (const p of presets.filter((p) => fits(p.label))) out.push({ key: 'd' + p.name, group: 'Days', name: p.label, note: '', href: here('/', { range: p.name, from: null, to: null, at: null }) });
+    return out;
+  }, [text, projects, models, tools, sessions]);
+}
