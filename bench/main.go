@@ -78,7 +78,7 @@ func run(ctx context.Context) error {
 	binary := flag.String("binary", "bin/claude-analytics", "program to measure")
 	out := flag.String("out", "bench/out", "folder for the JSON")
 	size := flag.String("bytes", "350MB", "size of the generated transcripts")
-	only := flag.String("only", "", "cases, comma-separated: cold,source,sink,single,latency,refresh,mongo,sizes,mongo-all,pages50; peers and scale run only if named")
+	only := flag.String("only", "", "cases, comma-separated: cold,source,sink,single,latency,refresh,pages,mongo,sizes,mongo-all,pages50; peers and scale run only if named")
 	rate := flag.Int("rate", 1000, "documents a second in the latency case")
 	keep := flag.String("dir", "", "scratch folder to keep; default: a temporary one")
 	documents := flag.Int("documents", 100_000, "documents in a collection or, case scale, in transcripts; cases mongo, mongo-all, scale")
@@ -142,6 +142,7 @@ func (b *bench) runCases(ctx context.Context, only string, rate int) error {
 		{"single", false, b.single},
 		{"latency", false, func(ctx context.Context) error { return b.latency(ctx, rate) }},
 		{"refresh", false, b.refresh},
+		{"pages", true, b.pages},
 		{"mongo", false, b.mongo},
 		{"sizes", false, b.sizes},
 		{"mongo-all", false, b.mongoAll},

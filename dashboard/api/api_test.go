@@ -26,6 +26,7 @@ func TestAPI(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *served){
 		"marts": testMarts, "pages": testPages, "formats": testFormats, "tags": testTags, "refused": testRefused,
 		"query": testQuery, "hostile": testHostile, "panels": testPanels, "figures": testFigures, "catalog": testCatalog,
+		"steps": testSteps, "documents": testDocuments, "letters": testLetters,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := *s
@@ -220,6 +221,7 @@ func testQuery(t *testing.T, s *served) {
 		{"application/sql", "SELEKT 1", api.CodeRefused},
 		{"application/sql", "SELECT '2026-13-01'::DATE", api.CodeBadValue},
 		{"application/sql", "SELECT " + strings.Repeat("1,", 40_000) + "1", api.CodeTooLarge},
+		{"application/sql", "SELECT * FROM '/etc/../etc/passwd'", api.CodeRefused},
 		{"application/sql", "SELECT list(i) FROM range(1000000000) r(i)", api.CodeMemory},
 	} {
 		if response, text := post(test.kind, test.body); response.StatusCode < 400 || code(text) != test.code {
@@ -238,6 +240,8 @@ func testHostile(t *testing.T, s *served) {
 		"SET enable_external_access = true", "PRAGMA memory_limit = '1TB'", "CREATE TABLE t (i INTEGER)", "CREATE TEMP TABLE t (i INTEGER)",
 		"DROP TABLE marts.dim_sessions", "DELETE FROM dim_sessions", "UPDATE dim_sessions SET title = 'x'", "INSERT INTO dim_sessions SELECT * FROM dim_sessions",
 		"SELECT 1; DROP TABLE dim_sessions", "CALL pragma_version()", "EXPLAIN ANALYZE DELETE FROM dim_sessions", "CHECKPOINT", "VACUUM", "BEGIN",
+		"WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM read_text('/etc/hosts'), r) FROM r", "FROM sniff_csv('/etc/passwd')",
+		"FROM parquet_metadata('" + s.files + "/x.parquet')", "SELECT * FROM duckdb_secrets()", "CREATE SECRET x (TYPE s3)", "ATTACH ':memory:' AS m", "EXECUTE p", "PREPARE p AS SELECT 1",
 		"SELECT getenv('HOME')", "FROM query('SELECT 1')", "WITH x AS (FROM read_blob('/etc/*')) FROM x", "USE memory", "DETACH marts",
 	} {
 		response, body := s.do(http.MethodPost, "/api/v1/query", sql, "Content-Type: application/sql")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -85,7 +86,15 @@ func serve(t *testing.T, documents string) *served {
 		t.Fatal(err)
 	}
 	status := func(context.Context) (any, error) { return map[string]string{"state": "well"}, nil }
-	s.api = api.New(api.Config{Status: status}, zerolog.Nop())
+	s.api = api.New(api.Config{
+		Status: status,
+		Letters: func(_ context.Context, r api.LetterRequest) (any, error) {
+			return map[string]any{"asked": r, "total": 0}, nil
+		},
+		Document: func(_ context.Context, epoch, _ uint64) (json.RawMessage, error) {
+			return json.RawMessage(fmt.Sprintf(`{"epoch":%d}`, epoch)), nil
+		},
+	}, zerolog.Nop())
 	server := httptest.NewServer(s.api.Handler())
 	s.url = server.URL
 	ctx, cancel := context.WithCancel(context.Background())

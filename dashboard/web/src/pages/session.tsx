@@ -19,6 +19,8 @@ interface Tool { tool_name: string; calls: number; errors: number; pending: numb
 
 const shows: [string, string][] = [['main', 'Main thread'], ['all', 'With sub-agents'], ['prompts', 'Prompts'], ['errors', 'Errors'], ['tools', 'Tool calls']];
 
+const narrow = matchMedia('(max-width: 720px)').matches;
+
 export function SessionPage() {
   const session = sessionOf(path.value);
   const now = useNow(5000);
@@ -46,7 +48,7 @@ export function SessionPage() {
         </div>
         <p class="muted clip">{row ? `${moment(row.session_start)} · last record ${ago(row.session_end, now)} · ${modelName(row.primary_model)} · ${row.git_branch || 'no branch'} · ${row.cwd ?? ''} · CLI ${row.cli_version ?? '?'}` : '\u00a0'}</p>
       </header>
-      <Panel of={whole} title="In all" height={74} flags={row ? flagsOf([row as unknown as Row]) : []} empty={<div class="state"><strong>There is no session {session}</strong><p>It may not have been read yet, or it has no message, call or response.</p></div>}>
+      <Panel of={whole} title="In all" height={narrow ? 262 : 74} flags={row ? flagsOf([row as unknown as Row]) : []} empty={<div class="state"><strong>There is no session {session}</strong><p>It may not have been read yet, or it has no message, call or response.</p></div>}>
         {([r]) => r && (
           <Strip figures={[
             { name: 'Cost', value: money(r.cost_usd), note: num(r.subagent_cost_usd) > 0 ? `${percent(num(r.subagent_cost_usd) / Math.max(1e-9, num(r.cost_usd)), 0)} sub-agents` : undefined },

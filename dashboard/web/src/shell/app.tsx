@@ -19,7 +19,7 @@ export function App() {
     <>
       <a class="skip" href="#main">Skip to the content</a>
       <Top here={place} />
-      {place?.filtered && <FilterBar />}
+      {place?.filtered && !path.value.startsWith('/sessions/') && <FilterBar />}
       <Stopped />
       <main id="main" tabIndex={-1}>
         <h1 class="unseen">{place?.name ?? 'Not found'}</h1>
