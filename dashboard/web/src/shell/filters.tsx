@@ -31,7 +31,7 @@ function Projects() {
   const named = chosen.length === 1 ? (rows.find((r) => r.project_id === chosen[0])?.project_name ?? chosen[0]!) : `${chosen.length} projects`;
   const label = chosen.length === 0 ? `All projects${rows.length ? ` (${count(rows.length)})` : ''}` : named;
   return (
-    <Menu name={`Project ${label}`} kind={`choice ${chosen.length ? 'set' : ''}`} wide label={<><span class="what">Project</span><span class="clip">{label}</span></>}>
+    <Menu name={`Project ${label}`} kind={`choice ${chosen.length ? 'set' : ''}`} wide label={<><span class="what">Project</span>{' '}<span class="clip">{label}</span></>}>
       {(close) => (
         <Choices what="project" all={`All projects · ${count(sessions)} sessions`} chosen={chosen} close={close}
           options={rows.map((r) => ({ value: r.project_id, name: r.project_name || r.project_id, title: r.project_path || r.project_id, note: `${count(r.total_sessions)} sessions` }))} />
@@ -46,7 +46,7 @@ function Models() {
   const chosen = models.value;
   const label = chosen.length === 0 ? 'All models' : chosen.length === 1 ? modelName(chosen[0]) : `${chosen.length} models`;
   return (
-    <Menu name={`Model ${label}`} kind={`choice ${chosen.length ? 'set' : ''}`} wide label={<><span class="what">Model</span><span class="clip">{label}</span></>}>
+    <Menu name={`Model ${label}`} kind={`choice ${chosen.length ? 'set' : ''}`} wide label={<><span class="what">Model</span>{' '}<span class="clip">{label}</span></>}>
       {(close) => (
         <Choices what="model" all="All models" chosen={chosen} close={close} empty={shown ? 'No model in these days.' : ''}
           options={(answer?.rows ?? []).map((r) => ({ value: r.model, name: modelName(r.model), title: r.model, note: `${compact(r.total_tokens)} tokens` }))} />
@@ -60,7 +60,7 @@ function ToolsMenu() {
   const chosen = tools.value;
   const label = chosen.length === 0 ? 'All tools' : chosen.length === 1 ? chosen[0]! : `${chosen.length} tools`;
   return (
-    <Menu name={`Tool ${label}`} kind={`choice ${chosen.length ? 'set' : ''}`} wide label={<><span class="what">Tool</span><span class="clip">{label}</span></>}>
+    <Menu name={`Tool ${label}`} kind={`choice ${chosen.length ? 'set' : ''}`} wide label={<><span class="what">Tool</span>{' '}<span class="clip">{label}</span></>}>
       {(close) => (
         <Choices what="tool" all="All tools" chosen={chosen} close={close} empty="No tool in these days."
           options={(answer?.rows ?? []).map((r) => ({ value: r.tool_name, name: r.tool_name, note: `${compact(r.calls)} calls` }))} />
@@ -107,7 +107,7 @@ function DaysMenu() {
   return (
     <div class="joined">
       <button type="button" class="button quiet" aria-label="The period before" title="The period before ([)" onClick={() => step(-1)}>‹</button>
-      <Menu name={`Days ${label}`} kind="choice" wide label={<><span class="what">Days</span><span class="clip">{label}</span></>}>
+      <Menu name={`Days ${label}`} kind="choice" wide label={<><span class="what">Days</span>{' '}<span class="clip">{label}</span></>}>
         {(close) => (
           <div class="choices">
             {presets.map((p) => (
