@@ -61,6 +61,7 @@ type API struct {
 	reads  *semaphore.Weighted
 	events *broker
 	known  catalogCache
+	kept   kept
 }
 
 // New prepares an API; it answers 503 until Attach gives it a warehouse.

@@ -62,48 +62,106 @@ func (a *API) panel(w http.ResponseWriter, r *http.Request, values url.Values) e
 	if err != nil {
 		return err
 	}
+	question := panelQuestion{panel: panel, asked: asked}
+	question.statement, question.args, question.used = asked.statement(panel)
+	switch {
+	case format != JSON:
+		return a.panelRows(w, r, data, question, format)
+	case panel.OfRefresh():
+		return a.panelOfRefresh(w, r, data, question)
+	}
+	body, _, err := a.panelBody(r.Context(), data, question)
+	if err != nil {
+		return err
+	}
+	send(w, r, http.StatusOK, answer{contentType: "application/json", body: body})
+	return nil
+}
+
+// panelQuestion is a panel with its parameters.
+type panelQuestion struct {
+	panel     panels.Panel
+	asked     panelRequest
+	statement string
+	args      []any
+	used      map[string]any
+}
+
+func (q panelQuestion) limits() warehouse.Limits {
+	return warehouse.Limits{Rows: q.asked.rows(q.panel), Timeout: readTimeout, Bytes: maxBytes}
+}
+
+// panelOfRefresh answers from what was computed since the newest refresh, or computes it.
+func (a *API) panelOfRefresh(w http.ResponseWriter, r *http.Request, data *Warehouse, q panelQuestion) error {
+	var now warehouse.Version
+	if err := data.DB.Read(r.Context(), func(ctx context.Context, tx *warehouse.Tx) (err error) {
+		now, err = tx.Version(ctx)
+		return err
+	}); err != nil {
+		return err
+	}
+	tag := a.tag(now, "panel")
+	if knows(r, tag) {
+		notModified(w, tag)
+		return nil
+	}
+	used, err := encode(q.used)
+	if err != nil {
+		return err
+	}
+	body, tag, err := a.kept.answer(r.Context(), tag, q.panel.Name+"\x00"+string(used), func(ctx context.Context) ([]byte, string, error) {
+		body, version, err := a.panelBody(ctx, data, q)
+		return body, a.tag(version, "panel"), err
+	})
+	if err != nil {
+		return err
+	}
+	send(w, r, http.StatusOK, answer{contentType: "application/json", body: body, etag: tag})
+	return nil
+}
+
+// panelBody computes a panel's answer.
+func (a *API) panelBody(ctx context.Context, data *Warehouse, q panelQuestion) ([]byte, warehouse.Version, error) {
+	release, err := a.turn(ctx)
+	if err != nil {
+		return nil, warehouse.Version{}, err
+	}
+	defer release()
+	if err := missing(ctx, data, q.panel); err != nil {
+		return nil, warehouse.Version{}, err
+	}
+	began := time.Now()
+	result, version, err := data.DB.Select(ctx, q.statement, q.args, q.limits(), func(warehouse.Version) bool { return true })
+	if err != nil {
+		return nil, version, err
+	}
+	body, err := encode(panelAnswer{
+		Panel: q.panel.Name, Page: q.panel.Page, Title: q.panel.Title, About: q.panel.About, Models: notes(data, q.panel),
+		Parameters: q.used, SQL: q.statement, AsOf: version, Seconds: time.Since(began).Seconds(),
+		Columns: result.Columns, Rows: result.Rows, Truncated: result.Truncated,
+	})
+	return body, version, err
+}
+
+// panelRows answers in a form that has nothing but rows.
+func (a *API) panelRows(w http.ResponseWriter, r *http.Request, data *Warehouse, q panelQuestion, format Format) error {
 	release, err := a.turn(r.Context())
 	if err != nil {
 		return err
 	}
 	defer release()
-	if err := missing(r.Context(), data, panel); err != nil {
+	if err := missing(r.Context(), data, q.panel); err != nil {
 		return err
 	}
-	statement, args, used := asked.statement(panel)
-	began := time.Now()
 	read := func(want func(warehouse.Version) bool, body *bytes.Buffer) (*warehouse.Result, bool, warehouse.Version, error) {
-		limits := warehouse.Limits{Rows: asked.rows(panel), Timeout: readTimeout, Bytes: maxBytes}
 		if format == Arrow {
-			truncated, version, err := data.DB.SelectArrow(r.Context(), statement, args, limits, want, arrowOf(body))
+			truncated, version, err := data.DB.SelectArrow(r.Context(), q.statement, q.args, q.limits(), want, arrowOf(body))
 			return nil, truncated, version, err
 		}
-		result, version, err := data.DB.Select(r.Context(), statement, args, limits, want)
+		result, version, err := data.DB.Select(r.Context(), q.statement, q.args, q.limits(), want)
 		return result, result != nil && result.Truncated, version, err
 	}
-	if format != JSON {
-		return a.rows(w, r, format, panel.OfRefresh(), read, nil)
-	}
-	var tag string
-	result, truncated, version, err := read(func(version warehouse.Version) bool {
-		if panel.OfRefresh() {
-			tag = a.tag(version, "panel")
-		}
-		return tag == "" || !knows(r, tag)
-	}, nil)
-	switch {
-	case err != nil:
-		return err
-	case result == nil:
-		notModified(w, tag)
-		return nil
-	}
-	sendJSON(w, r, http.StatusOK, panelAnswer{
-		Panel: panel.Name, Page: panel.Page, Title: panel.Title, About: panel.About, Models: notes(data, panel),
-		Parameters: used, SQL: statement, AsOf: version, Seconds: time.Since(began).Seconds(),
-		Columns: result.Columns, Rows: result.Rows, Truncated: truncated,
-	}, tag)
-	return nil
+	return a.rows(w, r, format, q.panel.OfRefresh(), read, nil)
 }
 
 // missing names the first model or column that a panel needs and the warehouse does not have.
