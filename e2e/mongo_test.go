@@ -13,6 +13,8 @@ import (
 
 	"github.com/rs/zerolog"
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	protobuf "google.golang.org/protobuf/proto"
 
 	"claude-analytics/internal/mongotest"
@@ -253,6 +255,14 @@ func TestMongoHistoryLost(t *testing.T) {
 	}
 	data, env := t.TempDir(), mongoEnv(server, coll)
 	mustRunWith(t, env, "up", "--until-idle", "--data-dir", data)
+	behind, err := coll.Watch(t.Context(), mongo.Pipeline{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := behind.ResumeToken()
+	if err := behind.Close(t.Context()); err != nil || token == nil {
+		t.Fatalf("token %v, %v", token, err)
+	}
 	random := rand.New(rand.NewPCG(1, 1))
 	for range 100 {
 		if err := w.change(t.Context(), random); err != nil {
@@ -262,6 +272,18 @@ func TestMongoHistoryLost(t *testing.T) {
 	if err := w.insert(t.Context(), 1000); err != nil {
 		t.Fatal(err)
 	}
+	// The server cuts its history now and then, not with every write.
+	eventually(t, "the server no longer has the history", func() bool {
+		again, err := coll.Watch(t.Context(), mongo.Pipeline{}, options.ChangeStream().SetResumeAfter(token))
+		if err != nil {
+			return true
+		}
+		_ = again.Close(t.Context())
+		if err := w.insert(t.Context(), 100); err != nil {
+			t.Fatal(err)
+		}
+		return false
+	})
 	refused(t, 4, []string{"HISTORY_LOST=resnapshot", coll.Name()}, env, "up", "--until-idle", "--data-dir", data)
 	if r := runProgram(t, env, "doctor", "--data-dir", data); r.code != 3 || !strings.Contains(r.stdout, "HISTORY_LOST=resnapshot") {
 		t.Errorf("doctor: exit code %d\n%s", r.code, r.stdout)
