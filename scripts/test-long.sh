@@ -42,5 +42,8 @@ LONG=1 scripts/test.sh -count=1 -timeout 60m -run 'Erase|Scrub' ./internal/strea
 step "secrets near words are those found everywhere, $((10 * checks)) texts"
 scripts/test.sh -count=1 -timeout 60m -run 'NearEquals' ./internal/redact -rapid.checks=$((10 * checks))
 
+step "the page at its edges, a session of 50,000 lines among them"
+LONG=1 T=50,000 scripts/test-web.sh
+
 step "ten hard seeds, $kills kills"
 LONG=1 KILLS=$kills scripts/test.sh -count=1 -timeout 120m ./e2e

@@ -5,6 +5,6 @@ cd "$(dirname "$0")/.."
 scripts/need-web.sh
 export CLAUDE_ANALYTICS="${CLAUDE_ANALYTICS:-$PWD/bin/claude-analytics}"
 cd dashboard/webtest
-args=(--test --test-concurrency=1 --test-reporter=spec)
+args=(--test --test-concurrency=2 --test-reporter=spec)
 [ -z "${T:-}" ] || [ "$T" = . ] || args+=(--test-name-pattern="$T")
 exec node "${args[@]}" ./*.test.mjs

@@ -14,7 +14,7 @@ let browser, service, folder, transcripts;
 before(async () => {
   folder = await scratch();
   transcripts = join(folder.dir, 'projects');
-  await recent(transcripts, 20);
+  await recent(transcripts, 12);
   service = await new Service({ data: join(folder.dir, 'data'), transcripts }).start();
   await service.settled();
   browser = await launch();
@@ -66,9 +66,10 @@ for (const path of ['/', '/tools', '/cost', '/sessions', '/pipeline']) {
           await session.prompt(`line ${n}`).use('Read', { file_path: `/home/dev/${n}` }, 'ok').say('done').write(transcripts);
           await t.page.waitForTimeout(300);
         }
+        await eventually('the page to ask for what is new', async () => t.seen.requests.length > asked);
+        await t.page.waitForTimeout(500);
       });
       assert.ok(runs.length > 0, 'no task was seen');
-      assert.ok(t.seen.requests.length > asked, 'the page did not ask for what is new');
       const slow = runs.filter((run) => run.cpu > 50);
       assert.deepEqual(slow, [], `longest: ${runs[0]?.cpu} ms`);
       assert.deepEqual(await t.shifts(), []);

@@ -13,7 +13,7 @@ let browser, service, folder, longest;
 before(async () => {
   folder = await scratch();
   const transcripts = join(folder.dir, 'projects');
-  await recent(transcripts, 40);
+  await recent(transcripts, 24);
   service = await new Service({ data: join(folder.dir, 'data'), transcripts }).start();
   await service.settled();
   [longest] = await service.rows('dim_sessions', '&order=-message_count');

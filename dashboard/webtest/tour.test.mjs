@@ -69,8 +69,6 @@ test('what did yesterday cost, and where', () => walk('cost', async (page, click
 }));
 
 test('which tool fails most, and why', () => walk('tools', async (page, click) => {
-  await click(place(page, 'Tools'));
-  await drawn(page);
   await click(page.locator('[data-panel=tool_errors] a[href*="tool="]').first());
   await page.waitForURL(/\/tools\?.*tool=/);
   await drawn(page);

@@ -22,11 +22,11 @@ export async function drawn(page, { panels = 1 } = {}) {
 /** What a page says went wrong, panel by panel. */
 export const faults = (page) => page.$$eval('main .fault', (all) => all.map((one) => `${one.closest('[data-panel]')?.dataset.panel}: ${one.textContent}`));
 
-/** Elements that stick out of the window to the right: how a page is too wide for a phone. */
+/** What sticks out of the window to the right where nothing can be scrolled: how a page is too wide for a phone. */
 export const tooWide = (page) => page.evaluate(() => {
   const width = document.documentElement.clientWidth;
-  if (document.documentElement.scrollWidth <= width) return [];
-  return [...document.querySelectorAll('body *')]
-    .filter((one) => one.getBoundingClientRect().right > width + 1 && !one.closest('.scroll, [data-scroll]'))
+  const scrolls = (one) => one && (/auto|scroll/.test(getComputedStyle(one).overflowX) || scrolls(one.parentElement));
+  return [...document.querySelectorAll(document.documentElement.scrollWidth > width ? 'body *' : 'a, button, input, select, h1, h2, h3')]
+    .filter((one) => one.getBoundingClientRect().right > width + 1 && !scrolls(one.parentElement))
     .slice(0, 5).map((one) => `${one.tagName.toLowerCase()}.${one.className} ${Math.round(one.getBoundingClientRect().right)} > ${width}`);
 });

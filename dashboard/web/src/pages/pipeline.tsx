@@ -44,12 +44,17 @@ export function Pipeline() {
         <header><h2>From the sources to this page</h2><div class="aside muted">{s ? `${s.command} ${s.version} since ${moment(s.started)}` : ''}</div></header>
         {s ? <ol>{parts(s, now).map((p) => <PartCard key={p.name} part={p} />)}</ol> : <div class="skeleton parts-wait" role="status" aria-label="Loading" />}
       </section>
-      <DeadLetters total={s?.stream?.dead_letters} />
-      <Refreshes />
-      <Tests />
-      <Runs />
-      <Gaps />
-      <Models />
+      {/* How high the parts are depends on them, so what is below comes with them. */}
+      {s && (
+        <>
+          <DeadLetters total={s?.stream?.dead_letters} />
+          <Refreshes />
+          <Tests />
+          <Runs />
+          <Gaps />
+          <Models />
+        </>
+      )}
     </div>
   );
 }

@@ -9,7 +9,7 @@ import { ago, clock, compact, count, millis, modelName, moment, money, num, perc
 import { useNow, usePanel } from '../ui/hooks';
 import { flagsOf, Panel } from '../ui/panel';
 import type { Row } from '../api/panel';
-import { Strip, Switch } from '../ui/strip';
+import { Strip, stripPhone, Switch } from '../ui/strip';
 import { isRunning, projectName, sessionName, type SessionRow } from './sessions';
 
 interface Whole extends SessionRow { turn_count: number; subagent_message_count: number; subagent_cost_usd: number; subagent_tokens: number; compaction_count: number; output_tokens: number; cache_read_tokens: number; tool_success_rate: number | null; cwd: string | null; cli_version: string | null; record_count: number }
@@ -19,7 +19,6 @@ interface Tool { tool_name: string; calls: number; errors: number; pending: numb
 
 const shows: [string, string][] = [['main', 'Main thread'], ['all', 'With sub-agents'], ['prompts', 'Prompts'], ['errors', 'Errors'], ['tools', 'Tool calls']];
 
-const narrow = matchMedia('(max-width: 720px)').matches;
 
 export function SessionPage() {
   const session = sessionOf(path.value);
@@ -41,14 +40,14 @@ export function SessionPage() {
   return (
     <div class="session">
       <header class="session-head">
-        <nav class="muted clip" aria-label="Where this is"><a href={to('/sessions')}>Sessions</a> / {row ? <a href={to('/sessions', { project: row.project_id })} title={row.project_id}>{projectName(row.project_id)}</a> : '…'} / <code>{session.slice(0, 13)}</code></nav>
+        <nav class="muted clip" aria-label="Where this is"><a href={to('/sessions')}>Sessions</a> / <code>{session.slice(0, 13)}</code>{row && <> / <a href={to('/sessions', { project: row.project_id })} title={row.project_id}>{projectName(row.project_id)}</a></>}</nav>
         <div class="title">
           <h2 title={row?.title ?? session}>{row ? sessionName(row) : session}</h2>
           {running && <span class="tag live"><span class="dot" /> running</span>}
         </div>
         <p class="muted clip">{row ? `${moment(row.session_start)} · last record ${ago(row.session_end, now)} · ${modelName(row.primary_model)} · ${row.git_branch || 'no branch'} · ${row.cwd ?? ''} · CLI ${row.cli_version ?? '?'}` : '\u00a0'}</p>
       </header>
-      <Panel of={whole} title="In all" height={narrow ? 262 : 74} flags={row ? flagsOf([row as unknown as Row]) : []} empty={<div class="state"><strong>There is no session {session}</strong><p>It may not have been read yet, or it has no message, call or response.</p></div>}>
+      <Panel of={whole} title="In all" height={74} phone={stripPhone(7)} flags={row ? flagsOf([row as unknown as Row]) : []} empty={<div class="state"><strong>There is no session {session}</strong><p>It may not have been read yet, or it has no message, call or response.</p></div>}>
         {([r]) => r && (
           <Strip figures={[
             { name: 'Cost', value: money(r.cost_usd), note: num(r.subagent_cost_usd) > 0 ? `${percent(num(r.subagent_cost_usd) / Math.max(1e-9, num(r.cost_usd)), 0)} sub-agents` : undefined },

@@ -5,7 +5,7 @@ import { query, set } from '../state/url';
 import { ago, compact, count, modelName, money, num, seconds, words } from '../ui/format';
 import { useNow, usePanel } from '../ui/hooks';
 import { Panel } from '../ui/panel';
-import { Strip } from '../ui/strip';
+import { Strip, stripPhone } from '../ui/strip';
 import { Table, tableHeight, type TableColumn } from '../ui/table';
 import { sessionPath } from '../shell/pages';
 
@@ -40,9 +40,8 @@ export const projectName = (id: string): string => id.split('-').filter(Boolean)
 function Running() {
   const now = useNow(5000);
   const running = usePanel<SessionRow>('sessions_running', { limit: 8 });
-  const rows = running.answer?.rows.length ?? 0;
   return (
-    <Panel of={running} title="Running now" height={tableHeight(Math.min(4, Math.max(2, rows)))} empty={<div class="state"><strong>Nothing has run yet</strong></div>}>
+    <Panel of={running} title="Running now" height={tableHeight(3)} empty={<div class="state"><strong>Nothing has run yet</strong></div>}>
       {(found) => found.every((r) => !isRunning(r, now)) ? (
         <div class="state"><strong>Nothing is running</strong><p>The last record is {ago(found[0]!.session_end, now)}: <a href={sessionPath(found[0]!.session_id)}>{sessionName(found[0]!)}</a></p></div>
       ) : (
@@ -90,7 +89,7 @@ function List() {
   ];
   return (
     <>
-      <Panel of={found} title="Sessions that fit" height={74} flags={[]} empty={<span />}>
+      <Panel of={found} title="Sessions that fit" height={74} phone={stripPhone(4)} flags={[]} empty={<span />}>
         {() => (
           <Strip figures={[
             { name: 'Sessions', value: count(total) },

@@ -27,6 +27,7 @@ interface Props<R> {
   /** Rows a page; all in one without it. */
   page?: number;
   sort?: { name: string; down: boolean };
+  /** Names a row. Rows are kept by place, so that nothing moves while figures come. */
   rowKey?: (row: R) => string;
   foot?: ComponentChildren;
 }
@@ -74,7 +75,7 @@ export function Table<R = Row>({ name, columns, rows, page, sort, rowKey, foot }
           </thead>
           <tbody>
             {shown.map((row, i) => (
-              <tr key={rowKey?.(row) ?? i}>
+              <tr key={i} data-row={rowKey?.(row)}>
                 {columns.map((c) => (
                   <td key={c.name} class={classes(c)}>{c.cell ? c.cell(row) : plain((row as Row)[c.name])}</td>
                 ))}

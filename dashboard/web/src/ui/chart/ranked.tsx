@@ -19,8 +19,9 @@ export function Ranked({ label, entries, most, bars = true }: { label: string; e
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label={label}>
       <ol class="ranked">
-        {entries.map((e) => (
-          <li key={e.key}>
+        {/* By place, not by name: while it is live, places change what they say, and nothing moves. */}
+        {entries.map((e, i) => (
+          <li key={i}>
             <a href={e.href} title={e.title}>
               <span class="name">{e.name}</span>
               <span class="value">{e.note && <small>{e.note}</small>} {e.text}</span>
