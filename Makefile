@@ -134,6 +134,15 @@ bench-peers: build $(VENV)/done ## measure beside the batch platform of PEER_BAT
 	@scripts/peer-venv.sh
 	@go run ./bench -out bench/out -only peers -peer-sizes "$(PEER_SIZES)"
 
+.PHONY: scale
+scale: build ## what operating costs with many documents: time and peak memory of each command (DOCS=5000000)
+	@go run ./bench -out bench/out -only scale -documents "$${DOCS:-5000000}" $${SCRATCH:+-dir "$$SCRATCH"}
+
+.PHONY: soak
+soak: build ## hours in minutes: documents at RATE=2000 a second for DURATION=30m, kills, bounded memory, handles, disk; then verify --deep
+	@mkdir -p bench/out
+	@SOAK=$${DURATION:-30m} RATE=$${RATE:-2000} SOAK_OUT=$(CURDIR)/bench/out scripts/test.sh -count=1 -timeout 24h -v -run '^TestSoak$$' ./e2e
+
 # ---- running with Compose ---------------------------------------------------------------------------------------
 
 .PHONY: up

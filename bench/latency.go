@@ -35,16 +35,7 @@ func (b *bench) latency(ctx context.Context, rate int) error {
 	}
 	defer stop()
 
-	written := make(chan []time.Time, 1)
-	failed := make(chan error, 1)
-	go func() {
-		times, err := write(ctx, corpus, rate)
-		if err != nil {
-			failed <- err
-			return
-		}
-		written <- times
-	}()
+	written, failed := writing(ctx, corpus, rate)
 	latencies, err := observe(ctx, client, written, failed)
 	if err != nil {
 		return err
@@ -135,6 +126,20 @@ func (b *bench) serve(ctx context.Context, env []string, data string, args ...st
 		return nil, nil, err
 	}
 	return client, stop, nil
+}
+
+// writing is write beside what else is done: one of the two channels tells its end.
+func writing(ctx context.Context, corpus string, rate int) (<-chan []time.Time, <-chan error) {
+	written, failed := make(chan []time.Time, 1), make(chan error, 1)
+	go func() {
+		times, err := write(ctx, corpus, rate)
+		if err != nil {
+			failed <- err
+			return
+		}
+		written <- times
+	}()
+	return written, failed
 }
 
 // write appends live lines and returns when each was in its file.

@@ -78,10 +78,10 @@ func run(ctx context.Context) error {
 	binary := flag.String("binary", "bin/claude-analytics", "program to measure")
 	out := flag.String("out", "bench/out", "folder for the JSON")
 	size := flag.String("bytes", "350MB", "size of the generated transcripts")
-	only := flag.String("only", "", "cases, comma-separated: cold,source,sink,single,latency,refresh,pages,mongo,sizes,mongo-all,pages50; peers runs only if named")
+	only := flag.String("only", "", "cases, comma-separated: cold,source,sink,single,latency,refresh,pages,mongo,sizes,mongo-all,pages50; peers and scale run only if named")
 	rate := flag.Int("rate", 1000, "documents a second in the latency case")
 	keep := flag.String("dir", "", "scratch folder to keep; default: a temporary one")
-	documents := flag.Int("documents", 100_000, "documents in a collection, cases mongo and mongo-all")
+	documents := flag.Int("documents", 100_000, "documents in a collection or, case scale, in transcripts; cases mongo, mongo-all, scale")
 	rounds := flag.Int("rounds", 3, "how often ours and what it is compared with are measured in turn, cases mongo, sizes and peers")
 	peerSizes := flag.String("peer-sizes", "100000,500000", "documents in a collection, case peers")
 	profiles := flag.String("profile", "", "folder for CPU profiles of the program (it is built anew, with a profiler)")
@@ -148,9 +148,10 @@ func (b *bench) runCases(ctx context.Context, only string, rate int) error {
 		{"mongo-all", false, b.mongoAll},
 		{"pages50", false, func(ctx context.Context) error { return b.pages50(ctx, rate) }},
 		{"peers", false, b.peers},
+		{"scale", false, b.scale},
 	} {
 		named := strings.Contains(","+only+",", ","+c.name+",")
-		if !named && (only != "" || c.name == "peers") {
+		if !named && (only != "" || c.name == "peers" || c.name == "scale") {
 			continue
 		}
 		if c.corpus && b.corpus == "" {

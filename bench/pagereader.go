@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -88,7 +87,7 @@ func panelsByPage(ctx context.Context, base string) (byPage map[string][]string,
 	var list struct {
 		Panels []struct{ Name, Page string }
 	}
-	if err := getJSON(ctx, base+"/api/v1/panels", &list); err != nil {
+	if err := asked(ctx, base+"/api/v1/panels", &list); err != nil {
 		return nil, nil, err
 	}
 	byPage = map[string][]string{}
@@ -105,7 +104,7 @@ func someSession(ctx context.Context, base string) (string, error) {
 	var rows []struct {
 		ID string `json:"session_id"`
 	}
-	err := getJSON(ctx, base+"/api/v1/marts/dim_sessions?columns=session_id&order=-total_tokens&limit=1&format=objects", &rows)
+	err := asked(ctx, base+"/api/v1/marts/dim_sessions?columns=session_id&order=-total_tokens&limit=1&format=objects", &rows)
 	if err == nil && len(rows) == 0 {
 		err = errors.New("there is no session")
 	}
@@ -113,22 +112,6 @@ func someSession(ctx context.Context, base string) (string, error) {
 		return "", err
 	}
 	return rows[0].ID, nil
-}
-
-func getJSON(ctx context.Context, url string, into any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", url, response.Status)
-	}
-	return json.NewDecoder(response.Body).Decode(into)
 }
 
 // until waits until all pages show a refresh, a minute at most: what is missing then is missing in the figures.

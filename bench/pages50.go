@@ -64,16 +64,7 @@ func (b *bench) pagesOpen(ctx context.Context, rate, pages int) error {
 	if err != nil {
 		return err
 	}
-	written := make(chan []time.Time, 1)
-	failed := make(chan error, 1)
-	go func() {
-		times, err := write(ctx, corpus, rate)
-		if err != nil {
-			failed <- err
-			return
-		}
-		written <- times
-	}()
+	written, failed := writing(ctx, corpus, rate)
 	seen, err := watchRefreshes(ctx, client, written, failed)
 	if err != nil {
 		return err

@@ -111,7 +111,15 @@ func traces(t testing.TB, data string, words ...string) (found []string) {
 		t.Fatal(err)
 	}
 	parquetTraces(t, data, in)
+	if published := filepath.Join(data, "marts.duckdb"); exists(published) {
+		eachRowOf(t, published, func(table, row string) { in("marts.duckdb "+table, []byte(row)) })
+	}
 	return append(found, tableTraces(t, data, words)...)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // tableTraces looks through every column of every table: a row as text has them all.

@@ -115,7 +115,7 @@ func TestCorruptFilesAreNamed(t *testing.T) {
 	})
 	t.Run("parquet", func(t *testing.T) {
 		data := t.TempDir()
-		untilIdle(t, data, dir)
+		mustRun(t, "pipeline", "--skip-transform", "--skip-validate", "--data-dir", data, "--transcripts", dir)
 		files, err := filepath.Glob(filepath.Join(data, "raw", "date=*", "*.parquet"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no lake: %v", err)
@@ -168,11 +168,11 @@ func TestReadOnlyDataDir(t *testing.T) {
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	small := t.TempDir()
-	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=24m"); err != nil {
+	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=16m"); err != nil {
 		t.Skipf("no small file system can be mounted here: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(small, syscall.MNT_DETACH) })
-	dir, truth := generate(t, "--bytes", "60MB", "--seed", "43")
+	dir, truth := generate(t, "--bytes", "30MB", "--seed", "43")
 	data := filepath.Join(small, "data")
 	p := startService(t, data, nil, "up", "--transcripts", dir, "--source", "test")
 	eventually(t, "the full disk is reported", func() bool {
@@ -242,7 +242,7 @@ func TestOddDocuments(t *testing.T) {
 
 func TestShutdownIsOrderly(t *testing.T) {
 	t.Parallel()
-	dir, _ := generate(t, "--bytes", "30MB", "--seed", "44")
+	dir, _ := generate(t, "--bytes", "12MB", "--seed", "44")
 	data := t.TempDir()
 	for range 3 { // in the middle of the work
 		p := startService(t, data, nil, "up", "--transcripts", dir, "--source", "test")

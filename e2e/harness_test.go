@@ -259,15 +259,20 @@ func (p *process) get(path string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-// eventually polls until a condition holds.
+// eventually polls until a condition holds. A condition that starts a program to find out costs as much as the work that
+// it waits for, so it is asked the less often the longer it takes.
 func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
-	for !condition() {
+	for {
+		asked := time.Now()
+		if condition() {
+			return
+		}
 		if time.Now().After(deadline) {
 			t.Fatalf("waited %s in vain: %s", patience, what)
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(min(max(20*time.Millisecond, 3*time.Since(asked)), time.Second))
 	}
 }
 

@@ -192,7 +192,7 @@ func appendLine(t testing.TB, file, line string) {
 
 func TestWarehouseIsRebuiltFromTheLake(t *testing.T) {
 	t.Parallel()
-	dir, truth := generate(t, "--sessions", "30", "--seed", "7")
+	dir, truth := generate(t, "--sessions", "10", "--seed", "7")
 	data := t.TempDir()
 	untilIdle(t, data, dir)
 	want := martSums(t, data)

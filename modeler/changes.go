@@ -71,12 +71,19 @@ func (r *run) bound(ctx context.Context) error {
 	if err := r.tx.QueryRow(ctx, "SELECT count(*), count(*) FILTER (WHERE session_id = '') FROM "+temp(closedTable)).Scan(&r.sessions, &empty); err != nil {
 		return fmt.Errorf("count sessions: %w", err)
 	}
+	var few []string
+	if r.sessions <= maxNamed {
+		var err error
+		if few, err = r.strings(ctx, "read sessions", "SELECT session_id FROM "+temp(closedTable)+" ORDER BY 1"); err != nil {
+			return err
+		}
+	}
 	dates, err := r.strings(ctx, "read dates", fmt.Sprintf(`SELECT date::VARCHAR FROM (SELECT DISTINCT date FROM meta.session_dates
 		WHERE session_id IN (SELECT session_id FROM %s)) ORDER BY date`, temp(closedTable)))
 	if err != nil {
 		return err
 	}
-	r.bounds = bounds{nulls: empty > 0, dates: dates}
+	r.bounds = bounds{nulls: empty > 0, dates: dates, few: few}
 	return nil
 }
 
@@ -84,6 +91,18 @@ func (r *run) bound(ctx context.Context) error {
 type bounds struct {
 	nulls bool     // rows without a session are wanted too
 	dates []string // every date the sessions ever had, sorted
+	few   []string // the sessions themselves, if they are few
+}
+
+// maxNamed is how many sessions are named one by one in a condition, which DuckDB plans sooner than a look into a table.
+const maxNamed = 64
+
+// sessions is the list that a session of closedTable is in.
+func (b bounds) sessions() string {
+	if len(b.few) == 0 {
+		return "SELECT session_id FROM " + temp(closedTable)
+	}
+	return valueLists(b.few)[0]
 }
 
 // where is the condition that a table's row belongs to a session of closedTable. Dates are literals, so that row groups
@@ -93,7 +112,7 @@ func (b bounds) where(prefix string, hasDate bool) string {
 	if b.nulls {
 		session = "coalesce(" + session + ", '')"
 	}
-	condition := session + " IN (SELECT session_id FROM " + temp(closedTable) + ")"
+	condition := session + " IN (" + b.sessions() + ")"
 	switch {
 	case !hasDate || len(b.dates) == 0:
 	case len(b.dates) <= maxDates:
@@ -150,6 +169,7 @@ func (r *run) limit(ctx context.Context) error {
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("count documents of changed sessions: %w", err)
 	}
+	r.documents = total
 	if len(left) == 0 {
 		return nil
 	}

@@ -16,11 +16,11 @@ import (
 type columnCache struct {
 	sources map[string][]string // source (with its columns and all hashes) → columns that some model reads
 	nodes   map[string][]warehouse.Column
-	bronze  map[*project.Source]string // columns of a source, as one text
+	bronze  map[*project.Source][]warehouse.Column
 }
 
 func newColumnCache() *columnCache {
-	return &columnCache{sources: map[string][]string{}, nodes: map[string][]warehouse.Column{}, bronze: map[*project.Source]string{}}
+	return &columnCache{sources: map[string][]string{}, nodes: map[string][]warehouse.Column{}, bronze: map[*project.Source][]warehouse.Column{}}
 }
 
 // of lists a stored model's columns. They are those of its query as long as its hash stands.
@@ -32,6 +32,18 @@ func (c *columnCache) of(ctx context.Context, r *run, n *project.Node) ([]wareho
 	columns, err := r.tx.Columns(ctx, n.Schema, n.Name)
 	if err == nil && !r.rebuild[n] {
 		c.nodes[key] = columns
+	}
+	return columns, err
+}
+
+// source lists a source's columns: bronze's tables change with the program's version only.
+func (c *columnCache) source(ctx context.Context, r *run, s *project.Source) ([]warehouse.Column, error) {
+	if columns, ok := c.bronze[s]; ok {
+		return columns, nil
+	}
+	columns, err := r.tx.Columns(ctx, s.Schema, s.Identifier)
+	if err == nil && len(columns) > 0 {
+		c.bronze[s] = columns
 	}
 	return columns, err
 }
@@ -57,18 +69,11 @@ func (c *columnCache) hashes(ctx context.Context, r *run) (map[*project.Node]str
 			if !below[s] {
 				continue
 			}
-			text, ok := c.bronze[s]
-			if !ok {
-				columns, err := r.tx.Columns(ctx, s.Schema, s.Identifier)
-				if err != nil {
-					return nil, err
-				}
-				text = fmt.Sprint(columns)
-				if len(columns) > 0 {
-					c.bronze[s] = text
-				}
+			columns, err := c.source(ctx, r, s)
+			if err != nil {
+				return nil, err
 			}
-			fmt.Fprintln(h, s.Key(), text)
+			fmt.Fprintln(h, s.Key(), fmt.Sprint(columns))
 		}
 		out[n] = hex.EncodeToString(h.Sum(nil))[:32]
 	}

@@ -192,10 +192,10 @@ func (c *comparing) part(ctx context.Context, sessions []string) error {
 			if err != nil {
 				return err
 			}
-			if err := r.copyRows(ctx, oldTable(n), newTable(n.Relation(), "*", columns, false)); err != nil {
+			if err := r.copyRows(ctx, storedTable(n), newTable(n.Relation(), "*", columns, false)); err != nil {
 				return err
 			}
-			if err := c.compare(ctx, r, n, columns, temp(oldTable(n))); err != nil {
+			if err := c.compare(ctx, r, n, columns, temp(storedTable(n))); err != nil {
 				return err
 			}
 		}
@@ -313,3 +313,5 @@ func keyText(n *project.Node) string {
 	}
 	return strings.Join(parts, " || ' ' || ")
 }
+
+func storedTable(n *project.Node) string { return n.Name + "__stored" }

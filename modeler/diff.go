@@ -27,60 +27,56 @@ type keySet struct {
 // maxKeys is how many changed values of a column are named; with more, models refreshed by it are computed whole.
 const maxKeys = 20000
 
-// ridColumn holds the row id in a copy of a mart's rows.
+// ridColumn is the row id in a query for a mart's rows.
 const ridColumn = "__rid"
-
-func oldTable(n *project.Node) string { return n.Name + "__old" }
 
 func diffTable(n *project.Node) string { return n.Name + "__diff" }
 
-// replaceRows makes the stored rows that were copied to oldTable equal to the rows of the temporary table of the node's
-// name. Rows that did not change stay where they are: a session that gets a line costs a line, and what is computed
+// replaceRows makes the stored rows, which a query gives with their row ids, equal to the rows of the temporary table of the
+// node's name. Rows that did not change stay where they are: a session that gets a line costs a line, and what is computed
 // from the table is told of that line only.
-func (r *run) replaceRows(ctx context.Context, n *project.Node) (int64, error) {
+func (r *run) replaceRows(ctx context.Context, n *project.Node, stored string) (int64, error) {
 	r.fresh[n] = n.Name
 	columns, err := r.columns.of(ctx, r, n)
 	if err != nil {
 		return 0, err
 	}
 	wanted := r.wantedColumns(n, columns)
-	compare, err := r.compareRows(ctx, n, columns, wanted)
+	compare := "CREATE TEMP TABLE " + project.Quote(diffTable(n)) + " AS "
+	if err := r.exec(ctx, "compare rows of "+n.Name, compare+pairRows(n, stored, columns, wanted)); err != nil {
+		return 0, &ModelError{Model: n.Name, File: n.File, Err: err}
+	}
+	counts, err := r.countDiff(ctx, n)
 	if err != nil {
 		return 0, err
 	}
-	if err := r.exec(ctx, "compare rows of "+n.Name, "CREATE TEMP TABLE "+project.Quote(diffTable(n))+" AS "+compare); err != nil {
+	if counts.repeated {
+		// Without a key that tells rows apart, all are replaced.
+		if err := r.exec(ctx, "compare rows of "+n.Name, "DROP TABLE "+temp(diffTable(n))+"; "+compare+allRows(n, stored, wanted)); err != nil {
+			return 0, err
+		}
+		if counts, err = r.countDiff(ctx, n); err != nil {
+			return 0, err
+		}
+	}
+	if counts.lost > 0 {
+		r.diffOf(n).lost = true
+	}
+	if err := r.applyDiff(ctx, n, counts); err != nil {
 		return 0, err
 	}
-	rows, err := r.applyDiff(ctx, n)
-	if err != nil {
-		return 0, err
-	}
+	rows := counts.deleted + counts.inserted
 	return rows, r.noteDiff(ctx, n, rows, wanted)
 }
 
-// compareRows is the query for the rows that differ: the row ids of those to delete and to insert, and their values of
-// the wanted columns.
-func (r *run) compareRows(ctx context.Context, n *project.Node, columns, wanted []warehouse.Column) (string, error) {
+// pairRows is the query that pairs stored and computed rows by their key: their row ids, whether they differ, and their values
+// of the wanted columns. Equal pairs are in it too, since they show whether a key is repeated.
+func pairRows(n *project.Node, stored string, columns, wanted []warehouse.Column) string {
 	key := n.UniqueKey
 	if len(key) == 0 {
 		for _, c := range columns {
 			key = append(key, c.Name)
 		}
-	}
-	repeated, err := r.number(ctx, "check unique_key", repeatedKeys(n, key))
-	if err != nil {
-		return "", &ModelError{Model: n.Name, File: n.File, Err: err}
-	}
-	var old, fresh strings.Builder
-	for _, c := range wanted {
-		fmt.Fprintf(&old, ", o.%s AS %s", project.Quote(c.Name), project.Quote("old_"+c.Name))
-		fmt.Fprintf(&fresh, ", n.%s AS %s", project.Quote(c.Name), project.Quote("new_"+c.Name))
-	}
-	from, to := temp(oldTable(n)), temp(n.Name)
-	if repeated > 0 {
-		// Without a key that tells rows apart, all are replaced.
-		return fmt.Sprintf("SELECT o.%[1]s AS old_rid, NULL::BIGINT AS new_rid%[2]s%[3]s FROM %[4]s o LEFT JOIN %[5]s n ON false UNION ALL SELECT NULL, n.rowid%[2]s%[3]s FROM %[5]s n LEFT JOIN %[4]s o ON false",
-			ridColumn, old.String(), fresh.String(), from, to), nil
 	}
 	join, differ := make([]string, len(key)), make([]string, len(columns))
 	for i, k := range key {
@@ -89,46 +85,58 @@ func (r *run) compareRows(ctx context.Context, n *project.Node, columns, wanted 
 	for i, c := range columns {
 		differ[i] = fmt.Sprintf("o.%[1]s IS DISTINCT FROM n.%[1]s", project.Quote(c.Name))
 	}
-	return fmt.Sprintf("SELECT o.%[1]s AS old_rid, n.rowid AS new_rid%[2]s%[3]s FROM %[4]s o FULL JOIN %[5]s n ON %[6]s WHERE o.%[1]s IS NULL OR n.rowid IS NULL OR %[7]s",
-		ridColumn, old.String(), fresh.String(), from, to, strings.Join(join, " AND "), strings.Join(differ, " OR ")), nil
+	return fmt.Sprintf("SELECT o.%[1]s AS old_rid, n.rowid AS new_rid, o.%[1]s IS NULL OR n.rowid IS NULL OR %[2]s AS differs%[3]s FROM (%[4]s) o FULL JOIN %[5]s n ON %[6]s",
+		ridColumn, strings.Join(differ, " OR "), valuesOf(wanted), stored, temp(n.Name), strings.Join(join, " AND "))
 }
 
-// repeatedKeys counts keys that stand in more than one row, old or new.
-func repeatedKeys(n *project.Node, key []string) string {
-	keys := make([]string, len(key))
-	for i, k := range key {
-		keys[i] = project.Quote(k)
+// allRows is the query that pairs none: every stored row goes, every computed one comes.
+func allRows(n *project.Node, stored string, wanted []warehouse.Column) string {
+	return fmt.Sprintf(`SELECT o.%[1]s AS old_rid, NULL::BIGINT AS new_rid, true AS differs%[2]s FROM (%[3]s) o LEFT JOIN %[4]s n ON false
+		UNION ALL SELECT NULL, n.rowid, true%[2]s FROM %[4]s n LEFT JOIN (%[3]s) o ON false`, ridColumn, valuesOf(wanted), stored, temp(n.Name))
+}
+
+func valuesOf(wanted []warehouse.Column) string {
+	var old, fresh strings.Builder
+	for _, c := range wanted {
+		fmt.Fprintf(&old, ", o.%s AS %s", project.Quote(c.Name), project.Quote("old_"+c.Name))
+		fmt.Fprintf(&fresh, ", n.%s AS %s", project.Quote(c.Name), project.Quote("new_"+c.Name))
 	}
-	list := strings.Join(keys, ", ")
-	return fmt.Sprintf("SELECT count(*) FROM (SELECT false AS fresh, %[3]s FROM %[1]s UNION ALL SELECT true, %[3]s FROM %[2]s) GROUP BY fresh, %[3]s HAVING count(*) > 1 LIMIT 1",
-		temp(oldTable(n)), temp(n.Name), list)
+	return old.String() + fresh.String()
 }
 
-// applyDiff deletes and inserts, and says how many rows that were.
-func (r *run) applyDiff(ctx context.Context, n *project.Node) (int64, error) {
-	var first, last *int64
-	var deleted, inserted, lost int64
-	err := r.tx.QueryRow(ctx, "SELECT min(old_rid), max(old_rid), count(old_rid), count(new_rid), count(*) FILTER (WHERE new_rid IS NULL) FROM "+
-		temp(diffTable(n))).Scan(&first, &last, &deleted, &inserted, &lost)
+// diffCounts is what stands in a node's diffTable.
+type diffCounts struct {
+	first, last             *int64 // row ids of what is deleted
+	deleted, inserted, lost int64
+	// repeated is whether a row was paired more than once.
+	repeated bool
+}
+
+func (r *run) countDiff(ctx context.Context, n *project.Node) (diffCounts, error) {
+	var c diffCounts
+	err := r.tx.QueryRow(ctx, `SELECT min(old_rid) FILTER (WHERE differs), max(old_rid) FILTER (WHERE differs), count(old_rid) FILTER (WHERE differs),
+		count(new_rid) FILTER (WHERE differs), count(*) FILTER (WHERE new_rid IS NULL),
+		count(old_rid) > count(DISTINCT old_rid) OR count(new_rid) > count(DISTINCT new_rid)
+		FROM `+temp(diffTable(n))).Scan(&c.first, &c.last, &c.deleted, &c.inserted, &c.lost, &c.repeated)
 	if err != nil {
-		return 0, fmt.Errorf("compare rows of %s: %w", n.Name, err)
+		return c, fmt.Errorf("compare rows of %s: %w", n.Name, err)
 	}
-	if lost > 0 {
-		r.diffOf(n).lost = true
-	}
-	if deleted > 0 {
-		if err := r.exec(ctx, "delete from "+n.Name, fmt.Sprintf("DELETE FROM %s WHERE rowid BETWEEN %d AND %d AND rowid IN (SELECT old_rid FROM %s)",
-			n.Relation(), *first, *last, temp(diffTable(n)))); err != nil {
-			return 0, err
+	return c, nil
+}
+
+// applyDiff deletes and inserts.
+func (r *run) applyDiff(ctx context.Context, n *project.Node, c diffCounts) error {
+	if c.deleted > 0 {
+		if err := r.exec(ctx, "delete from "+n.Name, fmt.Sprintf("DELETE FROM %s WHERE rowid BETWEEN %d AND %d AND rowid IN (SELECT old_rid FROM %s WHERE differs)",
+			n.Relation(), *c.first, *c.last, temp(diffTable(n)))); err != nil {
+			return err
 		}
 	}
-	if inserted > 0 {
-		if err := r.exec(ctx, "insert into "+n.Name, fmt.Sprintf("INSERT INTO %s BY NAME SELECT n.* FROM %s n WHERE n.rowid IN (SELECT new_rid FROM %s)",
-			n.Relation(), temp(n.Name), temp(diffTable(n)))); err != nil {
-			return 0, err
-		}
+	if c.inserted == 0 {
+		return nil
 	}
-	return deleted + inserted, nil
+	return r.exec(ctx, "insert into "+n.Name, fmt.Sprintf("INSERT INTO %s BY NAME SELECT n.* FROM %s n WHERE n.rowid IN (SELECT new_rid FROM %s WHERE differs)",
+		n.Relation(), temp(n.Name), temp(diffTable(n))))
 }
 
 func (r *run) diffOf(n *project.Node) *diff {
@@ -178,8 +186,8 @@ func (r *run) noteDiff(ctx context.Context, n *project.Node, rows int64, wanted 
 	parts := make([]string, len(wanted))
 	for i, c := range wanted {
 		d.keys[c.Name] = &keySet{}
-		parts[i] = fmt.Sprintf(`(SELECT DISTINCT %[1]d, v::VARCHAR FROM (SELECT %[2]s AS v FROM %[4]s WHERE old_rid IS NOT NULL
-			UNION ALL SELECT %[3]s FROM %[4]s WHERE new_rid IS NOT NULL) LIMIT %[5]d)`,
+		parts[i] = fmt.Sprintf(`(SELECT DISTINCT %[1]d, v::VARCHAR FROM (SELECT %[2]s AS v FROM %[4]s WHERE differs AND old_rid IS NOT NULL
+			UNION ALL SELECT %[3]s FROM %[4]s WHERE differs AND new_rid IS NOT NULL) LIMIT %[5]d)`,
 			i, project.Quote("old_"+c.Name), project.Quote("new_"+c.Name), temp(diffTable(n)), maxKeys+1)
 	}
 	rowsOf, err := r.tx.Query(ctx, strings.Join(parts, " UNION ALL "))

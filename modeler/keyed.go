@@ -140,11 +140,7 @@ func (r *run) replaceKeys(ctx context.Context, n *project.Node, keys *keySet) (i
 	if err := r.checkKeys(ctx, n, keys.where(column)); err != nil {
 		return 0, err
 	}
-	if err := r.exec(ctx, "read "+n.Name, fmt.Sprintf("CREATE TEMP TABLE %s AS SELECT rowid AS %s, * FROM %s WHERE %s",
-		project.Quote(oldTable(n)), ridColumn, n.Relation(), keys.where(column))); err != nil {
-		return 0, err
-	}
-	rows, err := r.replaceRows(ctx, n)
+	rows, err := r.replaceRows(ctx, n, fmt.Sprintf("SELECT rowid AS %s, * FROM %s WHERE %s", ridColumn, n.Relation(), keys.where(column)))
 	if err != nil {
 		return 0, err
 	}

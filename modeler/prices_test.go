@@ -69,7 +69,7 @@ func TestChangedPrices(t *testing.T) {
 			t.Errorf("%s was not computed anew: %v", name, rebuilt)
 		}
 	}
-	for _, name := range []string{"fct_messages", "fct_tool_calls", "int_session_days", "dim_tools"} {
+	for _, name := range []string{"fct_messages", "fct_tool_calls", "int_session_days", "fct_file_operations"} {
 		if rebuilt[name] || rows[name] > 0 {
 			t.Errorf("%s holds no cost, and was written", name)
 		}

@@ -38,13 +38,15 @@ type run struct {
 	id       int64
 	changed  int64 // sessions whose documents changed
 	sessions int64 // sessions computed
-	bounds   bounds
-	more     bool // the backlog was larger than one refresh takes
-	diffs    map[*project.Node]*diff
-	models   []ModelResult
-	tests    *changedTests
-	fresh    map[*project.Node]string // temporary table that holds the rows that were computed of a table
-	rules    []RuleChange
+	// documents are those of the sessions computed; 0: not counted.
+	documents int64
+	bounds    bounds
+	more      bool // the backlog was larger than one refresh takes
+	diffs     map[*project.Node]*diff
+	models    []ModelResult
+	tests     *changedTests
+	fresh     map[*project.Node]string // temporary table that holds the rows that were computed of a table
+	rules     []RuleChange
 }
 
 // ModelError is a model that DuckDB refused, with its place.
@@ -136,7 +138,7 @@ func (r *run) number(ctx context.Context, what, query string, args ...any) (int6
 //
 // Up to replace nothing is changed that anyone reads: the models are computed into temporary tables. From there on
 // everything happens in one transaction.
-func (r *run) do(ctx context.Context) error {
+func (r *run) do(ctx context.Context) (err error) {
 	if err := r.begin(ctx); err != nil {
 		return err
 	}
@@ -152,6 +154,13 @@ func (r *run) do(ctx context.Context) error {
 	if r.nothing() {
 		return nil
 	}
+	if r.isSmall() {
+		back, failed := r.tx.OnOneThread(ctx)
+		if failed != nil {
+			return failed
+		}
+		defer func() { err = errors.Join(err, back()) }()
+	}
 	if err := r.computeAll(ctx); err != nil {
 		return err
 	}
@@ -162,6 +171,14 @@ func (r *run) do(ctx context.Context) error {
 		return err
 	}
 	return r.testTables(ctx)
+}
+
+// smallRefresh is how many documents are computed with one thread.
+const smallRefresh = 5000
+
+// isSmall is whether so little is computed that a second thread would cost more than it helps.
+func (r *run) isSmall() bool {
+	return len(r.rebuild) == 0 && r.ahead == nil && r.documents > 0 && r.documents <= smallRefresh
 }
 
 // replace is the refresh as others see it.

@@ -47,10 +47,19 @@ func newTable(relation, list string, columns []warehouse.Column, bounded bool) t
 
 // copyRows makes a temporary table of a table's rows that belong to the sessions of closedTable.
 func (r *run) copyRows(ctx context.Context, name string, t table) error {
+	query, err := r.rowsOf(ctx, t)
+	if err != nil {
+		return err
+	}
+	return r.exec(ctx, "read "+t.relation, "CREATE TEMP TABLE "+project.Quote(name)+" AS "+query)
+}
+
+// rowsOf is the query for a table's rows that belong to the sessions of closedTable.
+func (r *run) rowsOf(ctx context.Context, t table) (string, error) {
 	where := r.bounds.where("", t.bounded)
 	places, err := r.locate(ctx, t.relation, where)
 	if err != nil {
-		return err
+		return "", err
 	}
 	var conditions []string
 	switch {
@@ -62,7 +71,7 @@ func (r *run) copyRows(ctx context.Context, name string, t table) error {
 		}
 	case t.clock != "" && r.sessions <= r.limits.sessions:
 		if conditions, err = r.bySession(ctx, t, where); err != nil {
-			return err
+			return "", err
 		}
 	default:
 		conditions = []string{where}
@@ -70,7 +79,7 @@ func (r *run) copyRows(ctx context.Context, name string, t table) error {
 	for i, c := range conditions {
 		conditions[i] = fmt.Sprintf("SELECT %s FROM %s WHERE %s", t.columns, t.relation, c)
 	}
-	return r.exec(ctx, "read "+t.relation, "CREATE TEMP TABLE "+project.Quote(name)+" AS "+strings.Join(conditions, " UNION ALL "))
+	return strings.Join(conditions, " UNION ALL "), nil
 }
 
 // bySession gives a condition for each session that has rows, with the dates that they have.
@@ -140,7 +149,7 @@ func (r *run) scopeSources(ctx context.Context, nodes []*project.Node) error {
 }
 
 func (r *run) scopeSource(ctx context.Context, s *project.Source, reader *project.Node) error {
-	columns, err := r.tx.Columns(ctx, s.Schema, s.Identifier)
+	columns, err := r.columns.source(ctx, r, s)
 	if err != nil {
 		return err
 	}

@@ -28,10 +28,11 @@ func (r *run) replaceSessionTables(ctx context.Context) error {
 			if err != nil {
 				return 0, err
 			}
-			if err := r.copyRows(ctx, oldTable(n), newTable(n.Relation(), "rowid AS "+ridColumn+", *", columns, false)); err != nil {
+			stored, err := r.rowsOf(ctx, newTable(n.Relation(), "rowid AS "+ridColumn+", *", columns, false))
+			if err != nil {
 				return 0, err
 			}
-			return r.replaceRows(ctx, n)
+			return r.replaceRows(ctx, n, stored)
 		})
 		if err != nil {
 			return err
@@ -113,11 +114,19 @@ func (r *run) computeSessions(ctx context.Context, wanted []*project.Node, scope
 	for _, n := range wanted {
 		want[n] = true
 	}
+	unsettled := map[*project.Node]bool{}
 	for i, n := range nodes {
 		err := r.timed(n, func() (int64, error) {
+			if readsAny(n, unsettled) {
+				clear(unsettled)
+				if err := r.settle(ctx); err != nil {
+					return 0, err
+				}
+			}
 			if err := r.create(ctx, n, "CREATE TEMP TABLE "+project.Quote(n.Name), names); err != nil {
 				return 0, err
 			}
+			unsettled[n] = true
 			if want[n] {
 				if err := r.checkSessions(ctx, n, scoped); err != nil {
 					return 0, err
@@ -126,16 +135,23 @@ func (r *run) computeSessions(ctx context.Context, wanted []*project.Node, scope
 			if err := r.dropUsed(ctx, nodes[:i+1], nodes[i+1:], want, scoped); err != nil {
 				return 0, err
 			}
-			if err := r.settle(ctx); err != nil {
-				return 0, err
-			}
-			return 0, r.testView(ctx, n)
+			return 0, r.testView(ctx, n, unsettled)
 		})
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return r.settle(ctx)
+}
+
+// readsAny is whether a node reads one of some others.
+func readsAny(n *project.Node, of map[*project.Node]bool) bool {
+	for _, up := range n.Refs {
+		if of[up] {
+			return true
+		}
+	}
+	return false
 }
 
 // dropUsed frees the memory of what the last computed node read and no later one does.
@@ -196,7 +212,7 @@ func (r *run) sessionAncestors(wanted []*project.Node) []*project.Node {
 
 // checkSessions refuses rows of sessions that were not asked for: they would stand beside those that are already there.
 func (r *run) checkSessions(ctx context.Context, n *project.Node, scoped bool) error {
-	asked := "SELECT session_id FROM " + temp(closedTable)
+	asked := r.bounds.sessions()
 	if !scoped {
 		asked = "SELECT coalesce(session_id, '') FROM " + documents
 	}

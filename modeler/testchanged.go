@@ -28,9 +28,13 @@ func newChangedTests(p *project.Project) *changedTests {
 }
 
 // testView tests a view over documents while its rows are at hand. A fault of a test never is one of the refresh.
-func (r *run) testView(ctx context.Context, n *project.Node) error {
-	if !overDocuments(n) {
+func (r *run) testView(ctx context.Context, n *project.Node, unsettled map[*project.Node]bool) error {
+	if !overDocuments(n) || len(r.tests.byNode[n]) == 0 {
 		return nil
+	}
+	clear(unsettled) // a test that fails ends the transaction
+	if err := r.settle(ctx); err != nil {
+		return err
 	}
 	return r.testTemp(ctx, n, n.Name)
 }

@@ -50,11 +50,7 @@ func (r *run) compareWhole(ctx context.Context, n *project.Node) (int64, error) 
 	if err := r.create(ctx, n, "CREATE TEMP TABLE "+project.Quote(n.Name), project.Names{}); err != nil {
 		return 0, err
 	}
-	if err := r.exec(ctx, "read "+n.Name, fmt.Sprintf("CREATE TEMP TABLE %s AS SELECT rowid AS %s, * FROM %s",
-		project.Quote(oldTable(n)), ridColumn, n.Relation())); err != nil {
-		return 0, err
-	}
-	return r.replaceRows(ctx, n)
+	return r.replaceRows(ctx, n, fmt.Sprintf("SELECT rowid AS %s, * FROM %s", ridColumn, n.Relation()))
 }
 
 // createView makes the view that users can query; a refresh itself reads temporary tables in its stead.

@@ -9,27 +9,16 @@
 # some versions, no fast mode of some models, and no web searches; only what it says is compared.
 set -euo pipefail
 
-version=20.0.24
 here=$(cd "$(dirname "$0")/.." && pwd)
 [ $# -le 1 ] || { sed -n '2,9s/^# //p' "$0" >&2; exit 2; }
 list=${1:-$here/modeler/models/seeds/price_list.csv}
-place=${CCUSAGE_DIR:-$here/.tools/ccusage}
-if ! command -v npm >/dev/null; then
-  echo "skipped: ccusage needs npm, which is not installed" >&2
-  exit 4
-fi
-if [ ! -x "$place/node_modules/.bin/ccusage" ]; then
-  mkdir -p "$place"
-  if ! npm install --silent --no-audit --no-fund --prefix "$place" "ccusage@$version" >&2; then
-    echo "skipped: npm cannot install ccusage@$version" >&2
-    exit 4
-  fi
-fi
+# shellcheck source=scripts/ccusage.sh
+. "$here/scripts/ccusage.sh"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/home" "$work/config/projects/-prices"
 python3 "$here/scripts/check_prices.py" write "$list" "$work/config/projects/-prices"
 # A home of its own, so that nothing but these files is read.
-HOME=$work/home CLAUDE_CONFIG_DIR=$work/config TZ=UTC "$place/node_modules/.bin/ccusage" session --json --offline > "$work/sessions.json"
+HOME=$work/home CLAUDE_CONFIG_DIR=$work/config TZ=UTC "$ccusage" session --json --offline > "$work/sessions.json"
 python3 "$here/scripts/check_prices.py" compare "$list" "$work/sessions.json"

@@ -7,7 +7,6 @@
 # Exit code: 0 equal, 3 different (every difference is named), 4 ccusage cannot be installed here.
 set -euo pipefail
 
-version=20.0.24
 here=$(cd "$(dirname "$0")/.." && pwd)
 [ $# -eq 1 ] || [ $# -eq 2 ] || { sed -n '2,7s/^# //p' "$0" >&2; exit 2; }
 dir=$(cd "$1" && pwd)
@@ -15,18 +14,8 @@ dir=$(cd "$1" && pwd)
 program=${CLAUDE_ANALYTICS:-$here/bin/claude-analytics}
 [ -x "$program" ] || { echo "$program is missing: run make build" >&2; exit 2; }
 
-place=${CCUSAGE_DIR:-$here/.tools/ccusage}
-if ! command -v npm >/dev/null; then
-  echo "skipped: ccusage needs npm, which is not installed" >&2
-  exit 4
-fi
-if [ ! -x "$place/node_modules/.bin/ccusage" ]; then
-  mkdir -p "$place"
-  if ! npm install --silent --no-audit --no-fund --prefix "$place" "ccusage@$version" >&2; then
-    echo "skipped: npm cannot install ccusage@$version" >&2
-    exit 4
-  fi
-fi
+# shellcheck source=scripts/ccusage.sh
+. "$here/scripts/ccusage.sh"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -35,7 +24,7 @@ ln -s "$dir" "$work/config/projects"
 
 # A home of its own, so that nothing but the folder is read.
 for report in daily session blocks; do
-  HOME=$work/home CLAUDE_CONFIG_DIR=$work/config TZ=UTC "$place/node_modules/.bin/ccusage" $report --json --offline > "$work/theirs-$report.json"
+  HOME=$work/home CLAUDE_CONFIG_DIR=$work/config TZ=UTC "$ccusage" $report --json --offline > "$work/theirs-$report.json"
 done
 data=${2:-$work/data}
 [ $# -eq 2 ] || "$program" up --env-file "" --set REPORT_TZ=UTC --transcripts "$dir" --until-idle --data-dir "$data" --http-addr 127.0.0.1:0 > "$work/log" 2>&1 ||

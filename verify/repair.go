@@ -36,16 +36,14 @@ const program = "claude-analytics "
 
 // Commands of repair. Everything that this package prints stands here, so that it can be read, and tested, in one place.
 type commands struct {
-	// replay says that this program has the command of that name.
-	replay bool
 	// lakeDir is the lake's folder.
 	lakeDir string
 }
 
 // rows repairs rows of the warehouse whose changes the stream or the lake holds. Replay applies by order, so it mends
 // what is missing or older; what stands twice or above its own delete only a rebuild mends.
-func (c commands) rows(kind string, from, to uint64) string {
-	if c.replay && from > 0 && (kind == KindRowMissing || kind == KindRowStale || kind == KindOldRules) {
+func (commands) rows(kind string, from, to uint64) string {
+	if from > 0 && (kind == KindRowMissing || kind == KindRowStale || kind == KindOldRules) {
 		return fmt.Sprintf(program+"replay --from-seq %d --to-seq %d", from, to)
 	}
 	return program + "load --full-refresh && " + program + "transform"

@@ -8,23 +8,22 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Every command that is printed, with replay and without it.
+// Every command that is printed.
 func TestCommands(t *testing.T) {
 	day := time.Date(2026, 11, 3, 0, 0, 0, 0, time.UTC)
-	plain, replay := commands{lakeDir: "data/raw"}, commands{replay: true}
+	fix := commands{lakeDir: "data/raw"}
 	const rebuild = "claude-analytics load --full-refresh && claude-analytics transform"
 	for _, c := range []struct{ name, got, want string }{
-		{"row missing", plain.rows(KindRowMissing, 5, 9), rebuild},
-		{"row missing, replay", replay.rows(KindRowMissing, 5, 9), "claude-analytics replay --from-seq 5 --to-seq 9"},
-		{"row stale, replay", replay.rows(KindRowStale, 5, 5), "claude-analytics replay --from-seq 5 --to-seq 5"},
-		{"of an older epoch, replay", replay.rows(KindRowMissing, 0, 0), rebuild},
-		{"row twice, replay", replay.rows(KindRowTwice, 5, 9), rebuild},
-		{"row deleted, replay", replay.rows(KindRowDeleted, 5, 9), rebuild},
-		{"lake", plain.lake(), "claude-analytics load --repair-lake"},
-		{"foreign", plain.foreign("date=2026-11-03/x.parquet"), "mv data/raw/date=2026-11-03/x.parquet ."},
-		{"source", plain.source(day, day.AddDate(0, 0, 2)), "claude-analytics extract --since 2026-11-03 --until 2026-11-05 && claude-analytics load && claude-analytics transform"},
-		{"source, undated", plain.source(time.Time{}, time.Time{}), plain.resnapshot()},
-		{"mart", plain.models("fct_messages"), "claude-analytics transform --full-refresh --models fct_messages+"},
+		{"row missing", fix.rows(KindRowMissing, 5, 9), "claude-analytics replay --from-seq 5 --to-seq 9"},
+		{"row stale", fix.rows(KindRowStale, 5, 5), "claude-analytics replay --from-seq 5 --to-seq 5"},
+		{"of an older epoch", fix.rows(KindRowMissing, 0, 0), rebuild},
+		{"row twice", fix.rows(KindRowTwice, 5, 9), rebuild},
+		{"row deleted", fix.rows(KindRowDeleted, 5, 9), rebuild},
+		{"lake", fix.lake(), "claude-analytics load --repair-lake"},
+		{"foreign", fix.foreign("date=2026-11-03/x.parquet"), "mv data/raw/date=2026-11-03/x.parquet ."},
+		{"source", fix.source(day, day.AddDate(0, 0, 2)), "claude-analytics extract --since 2026-11-03 --until 2026-11-05 && claude-analytics load && claude-analytics transform"},
+		{"source, undated", fix.source(time.Time{}, time.Time{}), fix.resnapshot()},
+		{"mart", fix.models("fct_messages"), "claude-analytics transform --full-refresh --models fct_messages+"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, c.got, c.want)

@@ -56,8 +56,6 @@ type Config struct {
 	KeepDeleted bool
 	// LakeDir is the lake's folder, for commands that name a file of it.
 	LakeDir string
-	// Replay: the program has the command replay.
-	Replay bool
 	// Live: a service goes on writing meanwhile. Settle then waits, not for ever, until what is there now has passed
 	// through; nil: nothing moves.
 	Live   bool
@@ -87,7 +85,7 @@ func New(cfg Config, parts Parts, log zerolog.Logger) *Verifier {
 	if cfg.Normalize == nil {
 		cfg.Normalize = func(raw []byte, _ uint32) ([]byte, bool) { return raw, true }
 	}
-	return &Verifier{cfg: cfg, parts: parts, log: log.With().Str("part", "verify").Logger(), fix: commands{replay: cfg.Replay, lakeDir: cfg.LakeDir}}
+	return &Verifier{cfg: cfg, parts: parts, log: log.With().Str("part", "verify").Logger(), fix: commands{lakeDir: cfg.LakeDir}}
 }
 
 // Run compares everything. An error means that it could not look at all; what could not be looked at of it is in the

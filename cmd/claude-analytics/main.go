@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 
@@ -64,6 +66,10 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "claude-analytics: %v\nRun `claude-analytics --help` for the commands.\n", err)
 		return exitUsage
 	}
+	if err := swallowed(parser, kctx); err != nil {
+		fmt.Fprintf(stderr, "claude-analytics: %v\n", err)
+		return exitUsage
+	}
 	e := &env{cli: &cli, parser: parser, stdin: stdin, stdout: stdout, stderr: stderr}
 	err = kctx.Run(e)
 	switch {
@@ -77,6 +83,24 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintln(stderr, "claude-analytics:", err)
 	return exitCode(err)
+}
+
+// swallowed finds a flag that was taken as another one's value, as in --project --json: values may begin with a hyphen.
+func swallowed(parser *kong.Kong, kctx *kong.Context) error {
+	names := map[string]bool{}
+	for _, flag := range slices.Concat(parser.Model.Flags, kctx.Flags()) {
+		names["--"+flag.Name] = true
+	}
+	for _, step := range kctx.Path {
+		if step.Flag == nil {
+			continue
+		}
+		value := fmt.Sprint(kctx.FlagValue(step.Flag))
+		if name, _, _ := strings.Cut(value, "="); names[name] {
+			return fmt.Errorf("--%s needs a value, and %s is a flag", step.Flag.Name, value)
+		}
+	}
+	return nil
 }
 
 // signals gives a context that ends with the first SIGINT or SIGTERM; a second one ends the process at once.

@@ -38,7 +38,7 @@ func (s *service) newVerification(surveys []*ingest.Survey, noSource, noStream s
 		parts.Sources = append(parts.Sources, verifySource{survey})
 	}
 	cfg := verify.Config{
-		Key: bronze.Key, KeepDeleted: s.cfg.OnDelete == "keep", Replay: true, LakeDir: s.cfg.LakeDir(),
+		Key: bronze.Key, KeepDeleted: s.cfg.OnDelete == "keep", LakeDir: s.cfg.LakeDir(),
 		RuleVersion: document.RuleVersion, Progress: progress,
 	}
 	if rules, err := loadRules(s.cfg); err != nil {

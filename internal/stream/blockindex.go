@@ -45,7 +45,7 @@ func readIndex(content []byte, stream string) (*listed, error) {
 	if err != nil {
 		return nil, err
 	}
-	sum.Write(content[:end])
+	_, _ = sum.Write(content[:end])
 	if !bytes.Equal(sum.Sum(nil), content[end:]) {
 		return nil, fmt.Errorf("%w: its checksum does not match", errIndex)
 	}

@@ -319,10 +319,24 @@ func (k *Consumer) Pending(ctx context.Context) (uint64, error) {
 	}
 	info := consumer.CachedInfo()
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	// What the server delivered and we still hold is pending too.
-	held := max(int64(info.Delivered.Consumer)-int64(k.delivered), 0)
-	return info.NumPending + uint64(held), nil
+	pending := info.NumPending + uint64(max(int64(info.Delivered.Consumer)-int64(k.delivered), 0))
+	last := k.last
+	k.mu.Unlock()
+	if pending == 0 {
+		return 0, nil
+	}
+	// The server keeps its counts as it goes, and a consumer that was placed anew beside a purge may carry too much for
+	// good: then whoever waits for none would wait for ever. There cannot be more than the stream has behind the last.
+	stream, err := js.Stream(ctx, proto.StreamName)
+	if err != nil {
+		return 0, fmt.Errorf("read consumer %s: %w", k.cfg.Name, err)
+	}
+	end := stream.CachedInfo().State.LastSeq
+	if end <= last {
+		return 0, nil
+	}
+	return min(pending, end-last), nil
 }
 
 // Close stops pulling. The durable consumer stays in the server.

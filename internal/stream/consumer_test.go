@@ -311,3 +311,19 @@ func TestParseAck(t *testing.T) {
 		}
 	}
 }
+
+// TestPendingOfAWrongCount: a server whose counts are too high does not make anybody wait for what is not there.
+func TestPendingOfAWrongCount(t *testing.T) {
+	c := embeddedConn(t)
+	_, last := fill(t, c, 60)
+	k := openConsumer(t, c, ConsumerConfig{Name: proto.LakeConsumer})
+	fetchTo(t, k, last, FetchLimit{})
+	k.delivered -= 52 // as if the server had counted messages of a life before
+	if n, err := k.Pending(testContext(t)); err != nil || n != 0 {
+		t.Errorf("pending %d, %v; all were handed out", n, err)
+	}
+	_, end := fill(t, c, 3)
+	if n, err := k.Pending(testContext(t)); err != nil || n != end-last {
+		t.Errorf("pending %d, %v; want %d", n, err, end-last)
+	}
+}

@@ -1,9 +1,7 @@
 package stream
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -83,19 +81,28 @@ func (c *Conn) passing(ctx context.Context, from uint64) (jetstream.Consumer, fu
 	}, nil
 }
 
-// rangePage is how many messages are asked for at a time.
-const rangePage = 1000
-
-// errBeyond ends a reading behind its last message.
-var errBeyond = errors.New("beyond the range")
-
 // ReadChanges hands over the changes that stand between two sequences, both included, in order; what was removed
 // meanwhile is left out.
 func (c *Conn) ReadChanges(ctx context.Context, from, to uint64, fn func(Message) error) error {
-	if err := c.read(ctx, from, to, fn); err != nil {
+	if from > to {
+		return nil
+	}
+	state, err := c.State(ctx)
+	if err != nil {
 		return fmt.Errorf("read messages %d to %d: %w", from, to, err)
 	}
-	return nil
+	part := Range{Subject: proto.AllSubjects, First: from, Last: min(to, state.LastSeq), Identity: state.Identity}
+	return c.ReadRange(ctx, part, FetchLimit{}, func(messages []Message) error {
+		for _, m := range messages {
+			if proto.IsPosition(m.Subject) {
+				continue
+			}
+			if err := fn(m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // ReadDeadLetters hands over the dead letters in the order in which they came; what is none is left out.
@@ -115,51 +122,4 @@ func (c *Conn) Positions(ctx context.Context, lane string) (map[string][]byte, e
 		return nil, fmt.Errorf("read positions of lane %s: %w", lane, err)
 	}
 	return positions, nil
-}
-
-func (c *Conn) read(ctx context.Context, from, to uint64, fn func(Message) error) error {
-	if from > to {
-		return nil
-	}
-	consumer, done, err := c.passing(ctx, from)
-	if err != nil {
-		return err
-	}
-	defer done()
-	for left := consumer.CachedInfo().NumPending; left > 0; {
-		page, err := consumer.Fetch(int(min(left, rangePage)), jetstream.FetchMaxWait(requestTimeout))
-		if err != nil {
-			return err
-		}
-		got, over := 0, error(nil)
-		for m := range page.Messages() { // to its end, so that nothing of it stays behind
-			metadata, err := m.Metadata()
-			if err != nil || over != nil {
-				over = cmp.Or(over, err)
-				continue
-			}
-			got, left = got+1, metadata.NumPending
-			if metadata.Sequence.Stream > to {
-				over = errBeyond
-				continue
-			}
-			over = fn(Message{Seq: metadata.Sequence.Stream, Time: metadata.Timestamp, Subject: m.Subject(), Data: m.Data()})
-		}
-		switch {
-		case errors.Is(over, errBeyond):
-			return nil
-		case over != nil:
-			return over
-		}
-		if err := page.Error(); err != nil {
-			return err
-		}
-		if got == 0 && left > 0 {
-			return errors.New("the server holds messages and sends none")
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,10 +44,7 @@ func transcript(path string, data []byte, seq uint64) ([]bronzeDocument, error) 
 	file, again, _ := strings.Cut(path, "#")
 	var out []bronzeDocument
 	offset := 0
-	for line := range bytes.Lines(data) {
-		if bytes.HasPrefix(line, []byte("#")) || len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
+	for _, line := range objects(data) {
 		seq++
 		at := arrival.Add(time.Duration(seq) * time.Second)
 		hash := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d", file, again, offset))
@@ -72,16 +71,69 @@ func transcript(path string, data []byte, seq uint64) ([]bronzeDocument, error) 
 	return out, nil
 }
 
+// objects are the JSON objects of a file, each with what follows it up to the next: a line may hold several.
+func objects(data []byte) [][]byte {
+	var out [][]byte
+	for line := range bytes.Lines(data) {
+		if bytes.HasPrefix(line, []byte("#")) {
+			continue
+		}
+		for len(bytes.TrimSpace(line)) > 0 {
+			var object json.RawMessage
+			decoder := json.NewDecoder(bytes.NewReader(line))
+			if err := decoder.Decode(&object); err != nil {
+				out = append(out, line) // refused where it is converted
+				break
+			}
+			end := int(decoder.InputOffset())
+			if len(bytes.TrimSpace(line[end:])) == 0 {
+				end = len(line)
+			}
+			out, line = append(out, line[:end]), line[end:]
+		}
+	}
+	return out
+}
+
 // workshop is a warehouse with empty models, and its modeler. Cases take turns in one, since the modeler's first look at
 // the models is dear.
 type workshop struct {
 	db      *warehouse.DB
 	modeler *modeler.Modeler
+	batch   int // the last that was applied
 }
+
+// empty is the file of a warehouse whose models are built and hold nothing: the workshops begin with copies of it.
+var empty = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "models")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+	ctx, path := context.Background(), filepath.Join(dir, "analytics.duckdb")
+	db := warehouse.New(warehouse.Config{Path: path, Threads: 1}, zerolog.Nop())
+	if err := db.Open(ctx); err != nil {
+		return nil, err
+	}
+	_, err = modeler.New(modeler.Config{ProjectFS: os.DirFS("../models")}, db, zerolog.Nop(), nil).Refresh(ctx, modeler.Options{})
+	if err := errors.Join(err, db.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
 
 func newWorkshop(t *testing.T) *workshop {
 	t.Helper()
-	db := warehouse.New(warehouse.Config{Path: filepath.Join(t.TempDir(), "analytics.duckdb"), Threads: 2}, zerolog.Nop())
+	file, err := empty()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "analytics.duckdb")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// One thread each: threads that wait for a share of so little work cost more than they do.
+	db := warehouse.New(warehouse.Config{Path: path, Threads: 1}, zerolog.Nop())
 	if err := db.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -90,22 +142,36 @@ func newWorkshop(t *testing.T) *workshop {
 			t.Error(err)
 		}
 	})
-	w := &workshop{db, modeler.New(modeler.Config{ProjectFS: os.DirFS("../models")}, db, zerolog.Nop(), nil)}
-	if _, err := w.modeler.Refresh(t.Context(), modeler.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	return w
+	return &workshop{db: db, modeler: modeler.New(modeler.Config{ProjectFS: os.DirFS("../models")}, db, zerolog.Nop(), nil)}
 }
 
-// clear empties bronze and makes the modeler forget it, so that the next refresh builds everything.
+// clear empties bronze; the marts are to be computed whole, then.
 func (w *workshop) clear(t *testing.T) {
 	t.Helper()
-	err := w.db.Write(t.Context(), "clear", func(ctx context.Context, tx *warehouse.Tx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM raw.conversations; DELETE FROM raw.content_blocks; DELETE FROM raw.secret_findings; DELETE FROM raw.link_keys;
-			DELETE FROM meta.changed_keys; DELETE FROM meta.refresh_state`)
-		return err
-	})
-	if err != nil {
+	w.exec(t, "DELETE FROM raw.conversations", "DELETE FROM raw.content_blocks", "DELETE FROM raw.secret_findings", "DELETE FROM raw.link_keys",
+		"DELETE FROM meta.changed_keys", "DELETE FROM meta.session_links", "DELETE FROM meta.session_dates")
+}
+
+// apply stores documents as the next batch.
+func (w *workshop) apply(t *testing.T, documents []bronzeDocument) {
+	t.Helper()
+	w.batch++
+	if err := insert(t.Context(), w.db, w.batch, documents); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// compute computes all models whole; views hold no rows.
+func (w *workshop) compute(t *testing.T) {
+	t.Helper()
+	w.refresh(t, modeler.Options{Full: true, Exclude: []string{"config.materialized:view"}})
+}
+
+// refresh does not read the project's files again, since no one changes them.
+func (w *workshop) refresh(t *testing.T, opts modeler.Options) {
+	t.Helper()
+	opts.Reason = modeler.ReasonChange
+	if _, err := w.modeler.Refresh(t.Context(), opts); err != nil {
 		t.Fatal(err)
 	}
 }

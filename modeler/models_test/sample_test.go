@@ -14,9 +14,8 @@ import (
 func TestSample(t *testing.T) {
 	folder := os.Getenv("TRANSCRIPTS")
 	if folder == "" {
-		folder = "../../../shared/transcripts"
+		folder = "../../../shared/transcripts/projects"
 	}
-	folder = filepath.Join(folder, "projects")
 	if _, err := os.Stat(folder); err != nil {
 		t.Skipf("no sample transcripts: %v; TRANSCRIPTS names their folder", err)
 	}
