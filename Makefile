@@ -109,6 +109,11 @@ test-web: build ## the page in headless Chromium, which is installed if needed (
 screenshots: build ## pictures of each page into docs/images, and those of docs/tour.md
 	@scripts/screenshots.sh
 
+.PHONY: bench-page
+bench-page: build ## the page's table: import, first view, append to screen, memory (SIZE=350MB; AGENTSVIEW=PROGRAM: beside it)
+	@scripts/need-web.sh
+	@CLAUDE_ANALYTICS=$(CURDIR)/$(BIN) node dashboard/webtest/measure.mjs
+
 .PHONY: test-long
 test-long: build tools ## crash sweep, long property tests, fuzzing (FUZZTIME=60s each)
 	@scripts/test-long.sh

@@ -6,8 +6,8 @@ import { generate } from './service.mjs';
 const time = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g;
 
 /** Writes transcripts of a seed whose newest record is a minute old, and gives what a correct reader must find. */
-export async function recent(root, sessions, seed = 1) {
-  const truth = await generate(root, '--sessions', String(sessions), '--seed', String(seed));
+export async function recent(root, sessions, seed = 1, more = ['--sessions', String(sessions)]) {
+  const truth = await generate(root, ...more, '--seed', String(seed));
   const names = (await readdir(root, { recursive: true })).filter((name) => name.endsWith('.jsonl'));
   const texts = new Map();
   let newest = 0;

@@ -77,6 +77,9 @@ export class Service {
     const child = spawn(binary, args, { env: environment(this.env), cwd: tmpdir(), stdio: ['ignore', 'ignore', 'pipe'] });
     child.stderr.on('data', (text) => (this.log = (this.log + text).slice(-20000)));
     this.child = child;
+    const orphan = () => child.kill('SIGKILL'); // a test that dies leaves no service behind
+    process.on('exit', orphan);
+    child.on('close', () => process.off('exit', orphan));
     this.ended = new Promise((done) => child.on('close', (code) => done((child.code = code ?? -1))));
     await eventually('the service to be ready', async () => {
       if (child.code !== undefined) throw new Error(`it ended with ${child.code}\n${this.log}`);
