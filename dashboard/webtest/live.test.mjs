@@ -52,6 +52,9 @@ test('a session that begins and goes on appears on the overview and grows on its
   }
 });
 
+// Processor time is dearer on a machine that does other things too: TASK_MS raises the limit there.
+const limit = Number(process.env.TASK_MS ?? 50);
+
 for (const path of ['/', '/tools', '/cost', '/sessions', '/pipeline']) {
   test(`${path} takes up what comes in tasks of less than 50 ms`, async () => {
     const t = await tab(browser, service.url);
@@ -70,7 +73,7 @@ for (const path of ['/', '/tools', '/cost', '/sessions', '/pipeline']) {
         await t.page.waitForTimeout(500);
       });
       assert.ok(runs.length > 0, 'no task was seen');
-      const slow = runs.filter((run) => run.cpu > 50);
+      const slow = runs.filter((run) => run.cpu > limit);
       assert.deepEqual(slow, [], `longest: ${runs[0]?.cpu} ms`);
       assert.deepEqual(await t.shifts(), []);
     } finally {
