@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"claude-analytics/internal/durable"
 )
 
 // Identity is what a DATA_DIR's process keeps of itself and its lanes outside the stream. Its lanes share it.
@@ -148,27 +150,7 @@ func (id *identity) write() error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
 	}
-	tmp := id.path + ".tmp"
-	if err := writeSynced(tmp, append(data, '\n')); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, id.path); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-func writeSynced(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	return errors.Join(err, f.Sync(), f.Close())
+	return durable.WriteFile(id.path, append(data, '\n'), 0o640, nil)
 }
 
 // folders are a lane's folders by name, read only.

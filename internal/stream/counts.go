@@ -87,11 +87,19 @@ func (c *Conn) ReadChanges(ctx context.Context, from, to uint64, fn func(Message
 	if from > to {
 		return nil
 	}
-	state, err := c.State(ctx)
+	_, js, err := c.clients()
+	if err != nil {
+		return err
+	}
+	stream, err := js.Stream(ctx, proto.StreamName)
 	if err != nil {
 		return fmt.Errorf("read messages %d to %d: %w", from, to, err)
 	}
-	part := Range{Subject: proto.AllSubjects, First: from, Last: min(to, state.LastSeq), Identity: state.Identity}
+	info := stream.CachedInfo()
+	part := Range{
+		Subject: proto.AllSubjects, First: from, Last: min(to, info.State.LastSeq),
+		Identity: Identity{Name: info.Config.Name, Created: info.Created},
+	}
 	return c.ReadRange(ctx, part, FetchLimit{}, func(messages []Message) error {
 		for _, m := range messages {
 			if proto.IsPosition(m.Subject) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"claude-analytics/internal/durable"
 	"claude-analytics/proto"
 )
 
@@ -68,7 +69,7 @@ func (s *scrubber) plan(add scrubPlan) error {
 	if err := s.write(filepath.Join(s.notes, planFile), content); err != nil {
 		return fmt.Errorf("plan what is erased: %w", err)
 	}
-	return syncFolder(filepath.Dir(s.notes))
+	return durable.Sync(filepath.Dir(s.notes))
 }
 
 func (s *scrubber) planned() (plan scrubPlan, ok bool, err error) {
@@ -118,7 +119,7 @@ func (s *scrubber) run(ctx context.Context) (erased int, err error) {
 	if err := os.RemoveAll(s.notes); err != nil {
 		return erased, fmt.Errorf("scrub: %w", err)
 	}
-	return erased, syncFolder(filepath.Dir(s.notes))
+	return erased, durable.Sync(filepath.Dir(s.notes))
 }
 
 func (s *scrubber) stream(ctx context.Context, name string, seqs []uint64) (erased int, err error) {
@@ -193,7 +194,7 @@ func (s *scrubber) index(folder, name string) (*listed, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if err := syncFolder(folder); err != nil {
+	if err := durable.Sync(folder); err != nil {
 		return nil, err
 	}
 	return readIndex(content, name)
@@ -216,31 +217,5 @@ func (s *scrubber) block(path, stream string, number uint64, dead func(uint64) b
 
 // write puts a file into its place as a whole, durably.
 func (s *scrubber) write(path string, content []byte) error {
-	aside := path + ".tmp"
-	f, err := os.OpenFile(aside, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := s.step("rename " + filepath.Base(path)); err != nil {
-		return err
-	}
-	if err := os.Rename(aside, path); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
-}
-
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return durable.WriteFile(path, content, 0o600, func() error { return s.step("rename " + filepath.Base(path)) })
 }

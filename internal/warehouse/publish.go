@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/duckdb/duckdb-go/v2"
+
+	"claude-analytics/internal/durable"
 )
 
 // CopyCatalog is the name that DuckDB gives the published copy, from its file marts.duckdb. The tables stand in the
@@ -298,11 +300,7 @@ func replace(from, path string) error {
 	if err := os.Remove(path + ".wal"); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove a log that does not belong to the copy: %w", err)
 	}
-	folder, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("open the copy's folder: %w", err)
-	}
-	if err := errors.Join(folder.Sync(), folder.Close()); err != nil {
+	if err := durable.Sync(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("sync the copy's folder: %w", err)
 	}
 	return nil

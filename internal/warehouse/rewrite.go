@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"claude-analytics/internal/durable"
 )
 
 // Rewritten is what Rewrite did to the file, in bytes.
@@ -84,7 +86,7 @@ func (inst *instance) copyAside(ctx context.Context, cfg Config) (err error) {
 	if left, err := os.Stat(asidePath(cfg) + ".wal"); err == nil && left.Size() > 0 {
 		return errors.New("the new file's log was not written into it")
 	}
-	return syncPath(asidePath(cfg))
+	return durable.Sync(asidePath(cfg))
 }
 
 // swap puts the new file in the old one's place. The instance is closed for it: two on one file would corrupt it.
@@ -126,14 +128,5 @@ func replaceFile(cfg Config) (done Rewritten, err error) {
 	if err := os.Rename(asidePath(cfg), cfg.Path); err != nil {
 		return done, err
 	}
-	return done, syncPath(filepath.Dir(cfg.Path))
-}
-
-// syncPath makes a file, or the names in a folder, durable.
-func syncPath(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return done, durable.Sync(filepath.Dir(cfg.Path))
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"claude-analytics/internal/durable"
 )
 
 // FS is the disk as the lake uses it. Every operation that durability depends on goes through it, so that a test can
@@ -61,13 +63,7 @@ func (OS) Rename(oldName, newName string) error { return os.Rename(oldName, newN
 func (OS) Remove(name string) error { return os.Remove(name) }
 
 // SyncDir implements FS.
-func (OS) SyncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
+func (OS) SyncDir(dir string) error { return durable.Sync(dir) }
 
 // ReadDir implements FS.
 func (OS) ReadDir(dir string) ([]fs.DirEntry, error) { return os.ReadDir(dir) }
