@@ -2,7 +2,10 @@ package warehouse
 
 import (
 	"context"
+	"errors"
 	"testing"
+
+	"github.com/duckdb/duckdb-go/v2"
 )
 
 // A writer's turn on one thread leaves the number of threads as it found it.
@@ -37,5 +40,35 @@ func TestOneThreadForAWhile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A turn that fails, and with it its transaction, leaves it so too.
+func TestOneThreadThenFailure(t *testing.T) {
+	db := open(t, Config{Path: t.TempDir() + "/w.duckdb", Threads: 2})
+	err := db.Write(t.Context(), "test", func(ctx context.Context, tx *Tx) (err error) {
+		back, err := tx.OnOneThread(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, back()) }()
+		_, err = tx.Exec(ctx, "SELECT 'no number'::INTEGER")
+		return err
+	})
+	if !isType(err, duckdb.ErrorTypeConversion) {
+		t.Fatal(err)
+	}
+	err = db.Read(t.Context(), func(ctx context.Context, tx *Tx) error {
+		var n int64
+		if err := tx.QueryRow(ctx, "SELECT current_setting('threads')::BIGINT").Scan(&n); err != nil {
+			return err
+		}
+		if n != 2 {
+			t.Errorf("%d threads, not two", n)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

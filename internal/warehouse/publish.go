@@ -162,7 +162,7 @@ func copyInto(ctx context.Context, conn *sql.Conn, describe func(string) Comment
 			err = errors.Join(err, rollback(ctx, conn))
 		}
 	}()
-	tx := &Tx{conn}
+	tx := &Tx{conn: conn}
 	tables, err := tx.Tables(ctx)
 	if err != nil {
 		return published, err

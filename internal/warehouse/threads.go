@@ -3,6 +3,8 @@ package warehouse
 import (
 	"context"
 	"fmt"
+
+	"github.com/duckdb/duckdb-go/v2"
 )
 
 // UseThreads sets how many threads DuckDB works with from now on; 0: as many as configured. More than are configured
@@ -44,7 +46,13 @@ func (t *Tx) OnOneThread(ctx context.Context) (back func() error, err error) {
 	}
 	ctx = context.WithoutCancel(ctx)
 	return func() error {
-		if _, err := t.Exec(ctx, fmt.Sprintf("SET threads = %d", before)); err != nil {
+		statement := fmt.Sprintf("SET threads = %d", before)
+		_, err := t.Exec(ctx, statement)
+		if isType(err, duckdb.ErrorTypeTransaction) {
+			t.ended = append(t.ended, statement)
+			return nil
+		}
+		if err != nil {
 			return fmt.Errorf("set threads: %w", err)
 		}
 		return nil

@@ -14,6 +14,8 @@ import (
 // Tx is an open transaction. It belongs to the function it was given to and ends with it.
 type Tx struct {
 	conn *sql.Conn
+	// ended are statements for when the transaction has ended: one that failed takes none any more.
+	ended []string
 }
 
 // Write runs fn in a write transaction: one at a time, in the order of asking. The transaction is committed if fn
@@ -50,13 +52,18 @@ func (inst *instance) write(ctx context.Context, fn func(context.Context, *Tx) e
 	if _, err := conn.ExecContext(ctx, "BEGIN TRANSACTION"); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	open := true
+	open, tx := true, &Tx{conn: conn}
 	defer func() {
 		if open {
 			err = errors.Join(err, rollback(ctx, conn))
 		}
+		for _, statement := range tx.ended {
+			if _, failed := conn.ExecContext(context.WithoutCancel(ctx), statement); failed != nil {
+				err = errors.Join(err, fmt.Errorf("%s: %w", statement, failed))
+			}
+		}
 	}()
-	if err := fn(ctx, &Tx{conn}); err != nil {
+	if err := fn(ctx, tx); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
@@ -93,7 +100,7 @@ func (inst *instance) read(ctx context.Context, fn func(context.Context, *Tx) er
 	if _, err := conn.ExecContext(ctx, "BEGIN TRANSACTION READ ONLY"); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	return fn(ctx, &Tx{conn})
+	return fn(ctx, &Tx{conn: conn})
 }
 
 // rollback ends a transaction even if ctx is over, and does not mind one that DuckDB has ended already.
