@@ -19,6 +19,10 @@ type Appended struct {
 // liveSessions is how many sessions are written at the same time.
 const liveSessions = 8
 
+// restingSessions is how many sessions that are over may be gone on with, if dir did not hold more to begin with: people
+// come back to what they did lately, and no session grows without end.
+const restingSessions = 64
+
 // Live goes on appending whole lines, each with one write and with the time of writing as its timestamps, to new
 // sessions and to sessions that dir holds already. rate is lines a second; 0 means Config.Rate, and if that is 0 too,
 // as fast as possible. observe, if not nil, is told of each line once it is in its file. Live returns when ctx ends,
@@ -58,7 +62,7 @@ func (g *Generator) live(ctx context.Context, to destination, rate float64) (int
 	if err != nil {
 		return 0, err
 	}
-	l := &liveWriter{g: g, to: to, r: derive(g.cfg.Seed, "live"), existing: existing}
+	l := &liveWriter{g: g, to: to, r: derive(g.cfg.Seed, "live"), resting: existing, rests: max(restingSessions, len(existing))}
 	defer l.close()
 	for len(l.open) < liveSessions {
 		if err := l.begin(); err != nil {
@@ -105,17 +109,20 @@ type liveLine struct {
 
 // conversation is a session whose lines are known and yet to be written.
 type conversation struct {
-	lines []liveLine
-	paths []string
+	session string // the path of the session's own file
+	lines   []liveLine
+	paths   []string
 }
 
 type liveWriter struct {
-	g        *Generator
-	to       destination
-	r        *rng
-	existing []string
-	open     []*conversation
-	begun    int
+	g  *Generator
+	to destination
+	r  *rng
+	// resting are the sessions that may be gone on with, at most rests of them.
+	resting []string
+	rests   int
+	open    []*conversation
+	begun   int
 }
 
 // begin adds a conversation: a new session, or a further part of one that exists.
@@ -132,9 +139,10 @@ func (l *liveWriter) begin() error {
 		}
 	}
 	t := u.newThread(u.r.uuid(), 0.5+u.r.float()/2)
-	if len(l.existing) == 0 || !u.r.chance(0.4) || !l.resume(t, pick(u.r, l.existing)) {
+	if !u.r.chance(0.4) || !l.resume(t) {
 		t.begin()
 	}
+	c.session = t.f.path
 	t.talk()
 	for _, s := range u.sidecars {
 		if err := l.to.beside(s); err != nil {
@@ -145,9 +153,15 @@ func (l *liveWriter) begin() error {
 	return nil
 }
 
-// resume makes the thread go on with the session of a file. It reports whether that file tells enough, and ends with a
-// whole line.
-func (l *liveWriter) resume(t *thread, path string) bool {
+// resume makes the thread go on with one of the resting sessions. It reports whether there is one, and its file tells
+// enough and ends with a whole line.
+func (l *liveWriter) resume(t *thread) bool {
+	if len(l.resting) == 0 {
+		return false
+	}
+	at := l.r.intn(len(l.resting))
+	path := l.resting[at]
+	l.resting = slices.Delete(l.resting, at, at+1)
 	last := l.to.last(path)
 	if last.Session == "" || last.UUID == "" || last.CWD == "" {
 		return false
@@ -180,6 +194,8 @@ func (l *liveWriter) step(ctx context.Context) error {
 	if err := l.to.ended(c.paths); err != nil {
 		return err
 	}
+	l.resting = append(l.resting, c.session)
+	l.resting = l.resting[max(0, len(l.resting)-l.rests):]
 	return l.begin()
 }
 
