@@ -52,6 +52,30 @@ test('a session that begins and goes on appears on the overview and grows on its
   }
 });
 
+test('the row that has the focus stays what it is while others come', async () => {
+  const t = await tab(browser, service.url);
+  try {
+    await t.go('/sessions');
+    await drawn(t.page);
+    const rows = t.page.getByRole('region', { name: 'Sessions', exact: true }).locator('tbody tr');
+    const first = rows.first().getByRole('link');
+    await first.focus();
+    const was = await first.getAttribute('href');
+    const session = new Session('later', { project: '-home-dev-later' });
+    const asked = t.page.waitForResponse(async (r) => /panels\/sessions\?/.test(r.url()) && (await r.text()).includes('Begun while a row has the focus'), { timeout: 60_000 });
+    await session.prompt('Begun while a row has the focus').say('Yes.').write(transcripts);
+    await asked;
+    await t.page.waitForTimeout(300);
+    assert.equal(await t.page.evaluate(() => document.activeElement.getAttribute('href')), was, 'the focused row became another');
+    await t.page.evaluate(() => document.activeElement.blur());
+    await rows.filter({ hasText: 'Begun while a row has the focus' }).waitFor({ timeout: 10_000 });
+    assert.notEqual(await first.getAttribute('href'), was);
+    assert.deepEqual(await t.shifts(), []);
+  } finally {
+    await t.close();
+  }
+});
+
 // Processor time is dearer on a machine that does other things too: TASK_MS raises the limit there.
 const limit = Number(process.env.TASK_MS ?? 50);
 

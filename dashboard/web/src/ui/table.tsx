@@ -3,6 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
 import type { Row } from '../api/panel';
 import { num } from './format';
+import { useHeld } from './held';
 
 export interface TableColumn<R> {
   name: string;
@@ -27,7 +28,7 @@ interface Props<R> {
   /** Rows a page; all in one without it. */
   page?: number;
   sort?: { name: string; down: boolean };
-  /** Names a row. Rows are kept by place, so that nothing moves while figures come. */
+  /** Names a row. Rows are kept by place, so that nothing moves while figures come; while one has the focus, by name. */
   rowKey?: (row: R) => string;
   foot?: ComponentChildren;
 }
@@ -54,7 +55,9 @@ export function Table<R = Row>({ name, columns, rows, page, sort, rowKey, foot }
   }, [rows, order, columns]);
   const pages = page ? Math.max(1, Math.ceil(sorted.length / page)) : 1;
   const shownPage = Math.min(at, pages - 1);
-  const shown = page ? sorted.slice(shownPage * page, shownPage * page + page) : sorted;
+  const [shown, holding] = useHeld(
+    page ? sorted.slice(shownPage * page, shownPage * page + page) : sorted, rowKey, `${order?.name} ${order?.down} ${shownPage}`,
+  );
   return (
     <div class="tablebox">
       <div class="scroll" tabIndex={0} role="region" aria-label={name}>
@@ -73,7 +76,7 @@ export function Table<R = Row>({ name, columns, rows, page, sort, rowKey, foot }
               })}
             </tr>
           </thead>
-          <tbody>
+          <tbody {...holding}>
             {shown.map((row, i) => (
               <tr key={i} data-row={rowKey?.(row)}>
                 {columns.map((c) => (

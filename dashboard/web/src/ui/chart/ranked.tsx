@@ -1,5 +1,6 @@
 // Ranked bars: names with their share, each a link to what it stands for.
 import type { ComponentChildren } from 'preact';
+import { useHeld } from '../held';
 
 export interface Entry {
   key: string;
@@ -16,11 +17,12 @@ export const rankedHeight = (rows: number): number => rows * 34;
 
 export function Ranked({ label, entries, most, bars = true }: { label: string; entries: Entry[]; most?: number; bars?: boolean }) {
   const top = most ?? Math.max(...entries.map((e) => e.value), 0);
+  const [shown, holding] = useHeld(entries, (e) => e.key, label);
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label={label}>
-      <ol class="ranked">
+      <ol class="ranked" {...holding}>
         {/* By place, not by name: while it is live, places change what they say, and nothing moves. */}
-        {entries.map((e, i) => (
+        {shown.map((e, i) => (
           <li key={i}>
             <a href={e.href} title={e.title}>
               <span class="name">{e.name}</span>
