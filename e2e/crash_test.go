@@ -208,6 +208,7 @@ func TestKilledInOneProcess(t *testing.T) {
 // TestKilledApart kills ingest, warehouse and the bus, each a process of its own.
 func TestKilledApart(t *testing.T) {
 	t.Parallel()
+	long(t)
 	random := seeded(t)
 	from, _ := generate(t, "--sessions", "20", "--seed", "12")
 	followed := filepath.Join(t.TempDir(), "projects")

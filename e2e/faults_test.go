@@ -167,6 +167,7 @@ func TestReadOnlyDataDir(t *testing.T) {
 // TestFullDisk runs on a file system of a few megabytes: the service reports it, and goes on when there is space.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
+	long(t)
 	small := t.TempDir()
 	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=16m"); err != nil {
 		t.Skipf("no small file system can be mounted here: %v", err)

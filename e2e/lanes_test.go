@@ -62,6 +62,7 @@ func TestLanes(t *testing.T) {
 // TestSecondWriter: a lane has one writer; a second one waits, and takes over when the first dies.
 func TestSecondWriter(t *testing.T) {
 	t.Parallel()
+	long(t)
 	dir, truth := generate(t, "--sessions", "5", "--seed", "31")
 	bus := startNATS(t)
 	env := []string{"NATS_URL=" + bus.url()}

@@ -73,6 +73,7 @@ func TestRealTranscripts(t *testing.T) {
 
 func TestHardSeeds(t *testing.T) {
 	t.Parallel()
+	long(t)
 	seeds := []int{1}
 	if os.Getenv("LONG") != "" {
 		seeds = []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
