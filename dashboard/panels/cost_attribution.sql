@@ -9,23 +9,42 @@ WITH chosen AS (
     SELECT DISTINCT model_id FROM marts.fct_api_requests WHERE len($models::VARCHAR[]) > 0 AND list_contains($models::VARCHAR[], model)
 ),
 shares AS (
-    SELECT tool_name AS tool, coalesce(mcp_server, '(none)') AS mcp_server, coalesce(skill, '(none)') AS skill, coalesce(subagent_type, '(none)') AS subagent,
-        coalesce(git_branch, '(none)') AS branch, coalesce(nullif(regexp_extract(git_branch, '([A-Z][A-Z0-9]+-[0-9]+|#[0-9]+)', 1), ''), '(none)') AS ticket,
-        coalesce(commit_sha, '(none)') AS commit, coalesce(pull_request_url, '(none)') AS pull_request, coalesce(task_category, '(none)') AS work,
-        cost_usd, total_tokens, request_key, session_id, is_priced
+    SELECT tool_name AS tool, mcp_server, skill, subagent_type AS subagent, git_branch AS branch, commit_sha AS commit, pull_request_url AS pull_request,
+        task_category AS work, cost_usd, total_tokens, session_id, is_priced
     FROM marts.fct_cost_attribution
     WHERE date_key BETWEEN $from AND $to AND (len($projects::VARCHAR[]) = 0 OR list_contains($projects::VARCHAR[], project_id)) AND (len($models::VARCHAR[]) = 0 OR model_id IN (SELECT model_id FROM chosen)) AND (len($tools::VARCHAR[]) = 0 OR list_contains($tools::VARCHAR[], tool_name))
 ),
-grouped AS (
-    SELECT
-        CASE grouping_id(tool, mcp_server, skill, subagent, branch, ticket, commit, pull_request, work)
-            WHEN 255 THEN 'tool' WHEN 383 THEN 'mcp_server' WHEN 447 THEN 'skill' WHEN 479 THEN 'subagent' WHEN 495 THEN 'branch'
-            WHEN 503 THEN 'ticket' WHEN 507 THEN 'commit' WHEN 509 THEN 'pull_request' ELSE 'work' END AS dimension,
-        coalesce(tool, mcp_server, skill, subagent, branch, ticket, commit, pull_request, work) AS name,
-        coalesce(sum(cost_usd), 0) AS cost_usd, sum(total_tokens)::BIGINT AS total_tokens, count(*) AS shares,
-        count(*) FILTER (WHERE NOT is_priced) AS unpriced_shares, arg_max(session_id, cost_usd) AS dearest_session_id
+-- Few kinds of share stand for many: most ways of dividing come after, but for those that would make the kinds many.
+kinds AS MATERIALIZED (
+    SELECT grouping(tool) = 0 AS is_kind, grouping(commit) = 0 AS is_commit, tool, mcp_server, skill, subagent, branch, work, commit, pull_request,
+        sum(cost_usd) AS cost_usd, sum(total_tokens) AS total_tokens, count(*) AS shares,
+        count(*) FILTER (WHERE NOT is_priced) AS unpriced_shares, arg_max(session_id, cost_usd) AS dearest_session_id, max(cost_usd) AS dearest_cost_usd
     FROM shares
-    GROUP BY GROUPING SETS ((tool), (mcp_server), (skill), (subagent), (branch), (ticket), (commit), (pull_request), (work))
+    GROUP BY GROUPING SETS ((tool, mcp_server, skill, subagent, branch, work), (commit), (pull_request))
+),
+tickets AS (
+    SELECT branch, nullif(regexp_extract(branch, '([A-Z][A-Z0-9]+-[0-9]+|#[0-9]+)', 1), '') AS ticket
+    FROM (SELECT DISTINCT branch FROM kinds)
+),
+divided AS (
+    SELECT CASE grouping_id(tool, mcp_server, skill, subagent, kinds.branch, ticket, work)
+            WHEN 63 THEN 'tool' WHEN 95 THEN 'mcp_server' WHEN 111 THEN 'skill' WHEN 119 THEN 'subagent' WHEN 123 THEN 'branch' WHEN 125 THEN 'ticket' ELSE 'work' END AS dimension,
+        coalesce(tool, mcp_server, skill, subagent, kinds.branch, ticket, work) AS name,
+        sum(cost_usd) AS cost_usd, sum(total_tokens) AS total_tokens, sum(shares) AS shares, sum(unpriced_shares) AS unpriced_shares,
+        arg_max(dearest_session_id, dearest_cost_usd) AS dearest_session_id
+    FROM kinds
+    LEFT JOIN tickets ON tickets.branch = kinds.branch
+    WHERE is_kind
+    GROUP BY GROUPING SETS ((tool), (mcp_server), (skill), (subagent), (kinds.branch), (ticket), (work))
+    UNION ALL
+    SELECT CASE WHEN is_commit THEN 'commit' ELSE 'pull_request' END, coalesce(commit, pull_request), cost_usd, total_tokens, shares, unpriced_shares, dearest_session_id
+    FROM kinds
+    WHERE NOT is_kind
+),
+grouped AS (
+    SELECT dimension, coalesce(name, '(none)') AS name, coalesce(cost_usd, 0) AS cost_usd, total_tokens::BIGINT AS total_tokens, shares::BIGINT AS shares,
+        unpriced_shares::BIGINT AS unpriced_shares, dearest_session_id
+    FROM divided
 )
 SELECT *
 FROM grouped
