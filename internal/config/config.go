@@ -28,7 +28,7 @@ type Config struct {
 	DataDir           string `env:"DATA_DIR" default:"./data" help:"folder for the lake, the warehouse and the embedded stream"`
 	DuckDBPath        string `env:"DUCKDB_PATH" default:"" help:"warehouse file; empty: analytics.duckdb in DATA_DIR"`
 	DuckDBThreads     int    `env:"DUCKDB_THREADS" default:"0" min:"0" help:"0: the cores, at most 4 (dev) or 8 (prod)"`
-	DuckDBMemoryLimit string `env:"DUCKDB_MEMORY_LIMIT" default:"" help:"for example 2GB; empty: a quarter of the memory, at most 1GiB"`
+	DuckDBMemoryLimit string `env:"DUCKDB_MEMORY_LIMIT" default:"" help:"for example 2GB; empty: a quarter of the memory, at most 512MiB"`
 
 	BatchSize       int           `env:"BATCH_SIZE" default:"10000" min:"1" help:"rows in a micro-batch at most"`
 	BatchLinger     time.Duration `env:"BATCH_LINGER" default:"100ms" min:"0" help:"longest wait for a micro-batch to fill"`

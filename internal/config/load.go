@@ -104,7 +104,7 @@ func (c *Config) complete() {
 	}
 	if c.DuckDBMemoryLimit == "" {
 		// DuckDB would take up to four fifths; this service shares its machine.
-		limit := int64(1 << 30)
+		limit := int64(512 << 20)
 		if memory := machineMemory(); memory > 0 {
 			limit = min(limit, memory/4)
 		}
