@@ -191,8 +191,8 @@ func (s *Sink) follow(ctx context.Context, p plan) error {
 	toWarehouse.newLoad = func(messages int) load { return newBronzeLoad(messages, s.cfg.StoreRaw) }
 	err := retry(ctx, s.log, &s.startup, s.metrics.retries.WithLabelValues(DestinationWarehouse), "open consumers", func() error {
 		return errors.Join(
-			toLake.open(ctx, proto.LakeConsumer, p.LakeAfter, 4*max(s.cfg.LakeRows, s.cfg.BatchSize)),
-			toWarehouse.open(ctx, proto.WarehouseConsumer, p.WarehouseAfter, 4*s.cfg.BatchSize),
+			toLake.open(ctx, proto.LakeConsumer, p.LakeAfter, 3*max(s.cfg.LakeRows, s.cfg.BatchSize)),
+			toWarehouse.open(ctx, proto.WarehouseConsumer, p.WarehouseAfter, 2*s.cfg.BatchSize),
 		)
 	})
 	defer toLake.close()
