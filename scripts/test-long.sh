@@ -31,7 +31,7 @@ step "dbt builds the same"
 scripts/dbt-build.sh
 if [ "${SHARE:-}" = 1 ]; then
   step "some of the longer end to end tests"
-  SHARE=1 scripts/test.sh -count=1 -run '^(TestReplay|TestVerifyNamesAndRepairs|TestEraseSession|TestHardSeeds|TestKilledApart|TestFullDisk|TestSecondWriter)$' ./e2e
+  SHARE=1 scripts/test.sh -count=1 -run '^(TestReplay|TestVerifyNamesAndRepairs|TestEraseSession|TestHardSeeds|TestKilledApart|TestFullDisk|TestSecondWriter|TestOlderThan|TestEraseProject|TestEraseDeleted)$' ./e2e
   exit 0
 fi
 
