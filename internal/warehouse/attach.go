@@ -88,11 +88,9 @@ func attach(ctx context.Context, cfg Config) (_ *instance, err error) {
 	}
 	attached.Store(true)
 	if !cfg.ReadOnly {
-		// What a killed process spilled, or had not finished rewriting. The lock is ours now, so it is nobody's.
-		for _, left := range []string{inst.scratch, asideFolder(cfg)} {
-			if err := os.RemoveAll(left); err != nil {
-				return nil, fmt.Errorf("remove %s: %w", left, err)
-			}
+		// The lock is ours now: what a killed process left is nobody's.
+		if err := removeLeft(cfg, inst.scratch); err != nil {
+			return nil, err
 		}
 		if err := createTables(ctx, conn, cfg.Indexes); err != nil {
 			return nil, explainOpen(err, cfg)
@@ -190,17 +188,6 @@ func prepareFolder(cfg Config) error {
 		return explain(err, cfg.Path)
 	}
 	return nil
-}
-
-// scratchFolder is where DuckDB spills. Readers in several processes must not share one.
-func scratchFolder(cfg Config) string {
-	if cfg.scratch != "" {
-		return cfg.scratch
-	}
-	if cfg.ReadOnly {
-		return fmt.Sprintf("%s.tmp-%d", cfg.Path, os.Getpid())
-	}
-	return cfg.Path + ".tmp"
 }
 
 // close returns the first error. DETACH comes first, because only there a failed checkpoint is told.

@@ -240,7 +240,7 @@ func TestFoldersMayBeRead(t *testing.T) {
 // Sorting more than fits into memory spills, although DuckDB may touch no other files; nothing of it stays.
 func TestSpills(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "analytics.duckdb")
-	leftover := filepath.Join(path+".tmp", "duckdb_temp_storage_DEFAULT-0.tmp")
+	leftover := filepath.Join(path+".spill-1", "duckdb_temp_storage_DEFAULT-0.tmp")
 	if err := os.MkdirAll(filepath.Dir(leftover), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -257,6 +257,43 @@ func TestSpills(t *testing.T) {
 	}
 	closeDB(t, db)
 	if left := names(t, filepath.Dir(path)); left != "analytics.duckdb" {
+		t.Errorf("left in the folder: %s", left)
+	}
+}
+
+// A killed process leaves a log that may be larger than the memory: what of it spills while the file is opened is read
+// afterwards.
+func TestLogSpills(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "analytics.duckdb")
+	db := open(t, Config{Path: path})
+	run(t, db, `CREATE TABLE raw.t (i BIGINT, s VARCHAR)`)
+	for range 120 { // each too small to be written into the file beside the log
+		run(t, db, `INSERT INTO raw.t SELECT i, repeat(md5(random()::VARCHAR), 32) FROM range(1000) t(i)`)
+	}
+	killed := filepath.Join(t.TempDir(), "analytics.duckdb")
+	for _, suffix := range []string{"", ".wal"} {
+		content, err := os.ReadFile(path + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(killed+suffix, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := open(t, Config{Path: killed, MemoryLimit: "64MB", Threads: 1})
+	if got := value(t, again, `SELECT sum(length(s)) FROM raw.t`); got != fmt.Sprint(120*1000*1024) {
+		t.Errorf("%s characters, want %d", got, 120*1000*1024)
+	}
+	got := value(t, again, `SELECT count(*) FROM (SELECT h, row_number() OVER (ORDER BY h) AS r FROM (SELECT md5(i::VARCHAR) || md5((i + 1)::VARCHAR) AS h FROM range(600000) t(i))) WHERE r % 2 = 0`)
+	if got != "300000" {
+		t.Errorf("count = %s", got)
+	}
+	run(t, again, `DELETE FROM raw.t WHERE i % 2 = 0`)
+	if err := again.Checkpoint(context.Background()); err != nil {
+		t.Error(err)
+	}
+	closeDB(t, again)
+	if left := names(t, filepath.Dir(killed)); left != "analytics.duckdb" {
 		t.Errorf("left in the folder: %s", left)
 	}
 }
