@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"claude-analytics/internal/config"
+	"claude-analytics/internal/warehouse"
 )
 
 // Kinds of file systems that doctor speaks of, as statfs numbers them.
@@ -167,9 +168,12 @@ func checkLeftovers(cfg config.Loaded, running bool) []finding {
 		findings = append(findings, warn("leftover-files", fmt.Sprintf("%d temporary files that nobody writes any more, such as %s", len(names), names[0]),
 			"start the service, or run `claude-analytics load`: opening the lake removes them"))
 	}
-	if spill := cfg.WarehousePath() + ".tmp"; !running {
-		if size := sizeOf(spill); size > 0 {
-			findings = append(findings, warn("leftover-files", fmt.Sprintf("%s holds %s that a killed process had spilled", spill, gib(size)), "it is removed at the next start"))
+	if !running {
+		spills, _ := warehouse.SpillFolders(cfg.WarehousePath()) // without its folder there is nothing to find
+		for _, spill := range spills {
+			if size := sizeOf(spill); size > 0 {
+				findings = append(findings, warn("leftover-files", fmt.Sprintf("%s holds %s that a killed process had spilled", spill, gib(size)), "it is removed at the next start"))
+			}
 		}
 		if info, err := os.Stat(cfg.LockPath()); err == nil && info.Size() > 0 {
 			findings = append(findings, warn("stale-lock", "the last service on this DATA_DIR did not end by itself (killed, out of memory, or a power cut)",

@@ -130,7 +130,7 @@ func TestDoctorDisk(t *testing.T) {
 
 	expect(t, "nothing is left over", "leftover-files", "", checkLeftovers(cfg, false)...)
 	old := filepath.Join(cfg.LakeDir(), "date=2026-11-01", "1-000000000001-000000000002.parquet.tmp")
-	for _, path := range []string{old, cfg.LockPath(), cfg.WarehousePath() + ".tmp/spill"} {
+	for _, path := range []string{old, cfg.LockPath(), cfg.WarehousePath() + ".spill-1/spill"} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 			t.Fatal(err)
 		}

@@ -25,21 +25,32 @@ func scratchFolder(cfg Config) string {
 // spilled stands between a file's name and a number in the names of its writers' scratch folders.
 const spilled = ".spill-"
 
+// SpillFolders are the folders beside the file at path into which whoever writes it spills, or did before it was killed.
+func SpillFolders(path string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("look for what was spilled: %w", err)
+	}
+	found := []string{path + ".tmp"} // earlier releases spilled there
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), filepath.Base(path)+spilled) {
+			found = append(found, filepath.Join(filepath.Dir(path), entry.Name()))
+		}
+	}
+	return found, nil
+}
+
 // removeLeft removes what a killed process spilled, or had not finished rewriting. Whoever calls it holds the file's
 // lock, so that it is nobody's.
 func removeLeft(cfg Config, scratch string) error {
-	left := []string{asideFolder(cfg), cfg.Path + ".tmp"} // earlier releases spilled into the latter
-	entries, err := os.ReadDir(filepath.Dir(cfg.Path))
+	left, err := SpillFolders(cfg.Path)
 	if err != nil {
-		return fmt.Errorf("look for what was spilled: %w", err)
+		return err
 	}
-	for _, entry := range entries {
-		path := filepath.Join(filepath.Dir(cfg.Path), entry.Name())
-		if strings.HasPrefix(entry.Name(), filepath.Base(cfg.Path)+spilled) && path != filepath.Clean(scratch) {
-			left = append(left, path)
+	for _, path := range append(left, asideFolder(cfg)) {
+		if filepath.Clean(path) == filepath.Clean(scratch) {
+			continue
 		}
-	}
-	for _, path := range left {
 		if err := os.RemoveAll(path); err != nil {
 			return fmt.Errorf("remove %s: %w", path, err)
 		}
