@@ -82,12 +82,17 @@ func (m *Modeler) note(pending bool, nextFull time.Time) {
 	m.status.Pending, m.status.NextFull = pending, nextFull
 }
 
+// restFactor keeps refreshes below a fifth of the time while there is a backlog: the sink waits for each, and the more
+// changes one takes up, the less each change costs.
+const restFactor = 4
+
 // run is the loop. The state is the times of the changes not yet taken up, and when the next refresh may start at all.
 func (s *schedule) run(ctx context.Context, applied <-chan struct{}) {
 	now := time.Now()
 	first, last := now, now // of the changes; what changed while the process was down counts
 	reason, full := ReasonStart, false
-	var notBefore, nextTimer, nextCron time.Time
+	var notBefore pause
+	var nextTimer, nextCron time.Time
 	var backoff time.Duration
 	pending := true
 	if s.cron != nil {
@@ -135,13 +140,13 @@ func (s *schedule) run(ctx context.Context, applied <-chan struct{}) {
 		}
 		if err != nil {
 			backoff = min(max(2*backoff, firstBackoff), maxBackoff)
-			notBefore = now.Add(backoff)
+			notBefore = pause{now.Add(backoff), now.Add(backoff)}
 			continue // still pending
 		}
 		backoff, full = 0, false
-		notBefore = time.Time{}
+		notBefore = pause{}
 		if took := now.Sub(began); took > s.maxWait {
-			notBefore = now.Add(took)
+			notBefore = pause{now.Add(took), now.Add(restFactor * took)}
 		}
 		pending = more
 		if more {
@@ -150,23 +155,26 @@ func (s *schedule) run(ctx context.Context, applied <-chan struct{}) {
 	}
 }
 
+// pause is when the next refresh may start at all: at once, or while there is a backlog.
+type pause struct{ until, behind time.Time }
+
 // due is when the pending changes are taken up: after a quiet moment, but not later than maxWait after the first.
-func (s *schedule) due(first, last, notBefore time.Time) time.Time {
-	due := last.Add(s.debounce)
+func (s *schedule) due(first, last time.Time, notBefore pause) time.Time {
+	due, earliest := last.Add(s.debounce), notBefore.until
 	if latest := first.Add(s.maxWait); due.After(latest) {
 		due = latest
 	}
 	if s.behind != nil && s.behind() {
-		due = first.Add(s.behindWait)
+		due, earliest = first.Add(s.behindWait), notBefore.behind
 	}
-	if due.Before(notBefore) {
-		due = notBefore
+	if due.Before(earliest) {
+		due = earliest
 	}
 	return due
 }
 
 // next is when there is something to look at.
-func (s *schedule) next(pending bool, first, last, notBefore, nextTimer, nextCron time.Time) time.Time {
+func (s *schedule) next(pending bool, first, last time.Time, notBefore pause, nextTimer, nextCron time.Time) time.Time {
 	next := time.Now().Add(24 * time.Hour)
 	sooner := func(t time.Time) {
 		if !t.IsZero() && t.Before(next) {
@@ -177,7 +185,7 @@ func (s *schedule) next(pending bool, first, last, notBefore, nextTimer, nextCro
 	if pending {
 		due := s.due(first, last, notBefore)
 		// While there is a backlog the answer of behind may change at any time.
-		if s.behind != nil && s.behind() && notBefore.Before(time.Now().Add(s.debounce)) {
+		if s.behind != nil && s.behind() && notBefore.until.Before(time.Now().Add(s.debounce)) {
 			if soon := time.Now().Add(s.debounce); soon.Before(due) {
 				due = soon
 			}

@@ -121,6 +121,24 @@ func TestBehind(t *testing.T) {
 		got := play(t, s, []time.Duration{3 * time.Second}, constant(10*ms), 6*time.Second, nil)
 		expect(t, got, started{2 * time.Second, ReasonStart, false}, started{5 * time.Second, ReasonChange, false})
 	})
+	t.Run("and refreshes take a fifth of the time at most", func(t *testing.T) {
+		s := s
+		s.behind = func() bool { return true }
+		got := play(t, s, every(100*ms, 0, 20*time.Second), constant(time.Second), 14*time.Second, nil)
+		expect(t, got, started{2 * time.Second, ReasonStart, false}, started{7 * time.Second, ReasonChange, false}, started{12 * time.Second, ReasonChange, false})
+	})
+	t.Run("which ends with the backlog", func(t *testing.T) {
+		s := s
+		var first time.Time
+		s.behind = func() bool {
+			if first.IsZero() {
+				first = time.Now()
+			}
+			return time.Since(first) < 3500*ms
+		}
+		got := play(t, s, every(100*ms, 0, 20*time.Second), constant(time.Second), 6*time.Second, nil)
+		expect(t, got, started{2 * time.Second, ReasonStart, false}, started{4 * time.Second, ReasonChange, false})
+	})
 	t.Run("until it is gone", func(t *testing.T) {
 		s := s
 		var first time.Time
