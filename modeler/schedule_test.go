@@ -136,7 +136,7 @@ func TestBehind(t *testing.T) {
 			}
 			return time.Since(first) < 3500*ms
 		}
-		got := play(t, s, every(100*ms, 0, 20*time.Second), constant(time.Second), 6*time.Second, nil)
+		got := play(t, s, every(100*ms, 0, 20*time.Second), constant(time.Second), 5*time.Second, nil)
 		expect(t, got, started{2 * time.Second, ReasonStart, false}, started{4 * time.Second, ReasonChange, false})
 	})
 	t.Run("until it is gone", func(t *testing.T) {
