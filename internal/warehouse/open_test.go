@@ -261,15 +261,9 @@ func TestSpills(t *testing.T) {
 	}
 }
 
-// A killed process leaves a log that may be larger than the memory: what of it spills while the file is opened is read
-// afterwards.
-func TestLogSpills(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "analytics.duckdb")
-	db := open(t, Config{Path: path})
-	run(t, db, `CREATE TABLE raw.t (i BIGINT, s VARCHAR)`)
-	for range 120 { // each too small to be written into the file beside the log
-		run(t, db, `INSERT INTO raw.t SELECT i, repeat(md5(random()::VARCHAR), 32) FROM range(1000) t(i)`)
-	}
+// asKilled copies an open file and its log, as a kill leaves them.
+func asKilled(t *testing.T, path string) string {
+	t.Helper()
 	killed := filepath.Join(t.TempDir(), "analytics.duckdb")
 	for _, suffix := range []string{"", ".wal"} {
 		content, err := os.ReadFile(path + suffix)
@@ -280,6 +274,19 @@ func TestLogSpills(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	return killed
+}
+
+// A killed process leaves a log that may be larger than the memory: what of it spills while the file is opened is read
+// afterwards.
+func TestLogSpills(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "analytics.duckdb")
+	db := open(t, Config{Path: path})
+	run(t, db, `CREATE TABLE raw.t (i BIGINT, s VARCHAR)`)
+	for range 120 { // each too small to be written into the file beside the log
+		run(t, db, `INSERT INTO raw.t SELECT i, repeat(md5(random()::VARCHAR), 32) FROM range(1000) t(i)`)
+	}
+	killed := asKilled(t, path)
 	again := open(t, Config{Path: killed, MemoryLimit: "64MB", Threads: 1})
 	if got := value(t, again, `SELECT sum(length(s)) FROM raw.t`); got != fmt.Sprint(120*1000*1024) {
 		t.Errorf("%s characters, want %d", got, 120*1000*1024)
@@ -318,16 +325,7 @@ func TestReadOnlyAfterKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "analytics.duckdb")
 	db := open(t, Config{Path: path})
 	run(t, db, `CREATE TABLE raw.t AS SELECT 7 AS i`)
-	killed := filepath.Join(t.TempDir(), "analytics.duckdb")
-	for _, suffix := range []string{"", ".wal"} {
-		content, err := os.ReadFile(path + suffix)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(killed+suffix, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	killed := asKilled(t, path)
 	before := digest(t, killed)
 	reader := open(t, Config{Path: killed, ReadOnly: true})
 	if got := value(t, reader, `SELECT i FROM raw.t`); got != "7" {
