@@ -2,6 +2,7 @@ package modeler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -74,7 +75,12 @@ func (m *Modeler) prebuild(ctx context.Context, p *project.Project, opts Options
 		return nil, err
 	}
 	for i, sessions := range parts {
-		err := m.db.Write(ctx, fmt.Sprintf("rebuild part %d of %d", i+1, len(parts)), func(ctx context.Context, tx *warehouse.Tx) error {
+		err := m.db.Write(ctx, fmt.Sprintf("rebuild part %d of %d", i+1, len(parts)), func(ctx context.Context, tx *warehouse.Tx) (err error) {
+			back, err := tx.OnOneThread(ctx, fewThreads)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, back()) }()
 			r := m.newRun(p, tx, opts)
 			r.tests = ahead.tests
 			return r.buildPart(ctx, ahead, sessions)

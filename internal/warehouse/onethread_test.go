@@ -19,7 +19,7 @@ func TestOneThreadForAWhile(t *testing.T) {
 	}
 	for range 2 {
 		err := db.Write(t.Context(), "test", func(ctx context.Context, tx *Tx) error {
-			back, err := tx.OnOneThread(ctx)
+			back, err := tx.OnOneThread(ctx, 0)
 			if err != nil {
 				return err
 			}
@@ -43,11 +43,35 @@ func TestOneThreadForAWhile(t *testing.T) {
 	}
 }
 
+// Where there are more threads than the caller would give up, all of them stay.
+func TestOneThreadOfFew(t *testing.T) {
+	db := open(t, Config{Path: t.TempDir() + "/w.duckdb", Threads: 3})
+	for _, c := range []struct{ most, want int64 }{{0, 1}, {2, 3}, {3, 1}} {
+		err := db.Write(t.Context(), "test", func(ctx context.Context, tx *Tx) error {
+			back, err := tx.OnOneThread(ctx, c.most)
+			if err != nil {
+				return err
+			}
+			var n int64
+			if err := tx.QueryRow(ctx, "SELECT current_setting('threads')::BIGINT").Scan(&n); err != nil {
+				return err
+			}
+			if n != c.want {
+				t.Errorf("%d threads where at most %d are given up, want %d", n, c.most, c.want)
+			}
+			return back()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A turn that fails, and with it its transaction, leaves it so too.
 func TestOneThreadThenFailure(t *testing.T) {
 	db := open(t, Config{Path: t.TempDir() + "/w.duckdb", Threads: 2})
 	err := db.Write(t.Context(), "test", func(ctx context.Context, tx *Tx) (err error) {
-		back, err := tx.OnOneThread(ctx)
+		back, err := tx.OnOneThread(ctx, 0)
 		if err != nil {
 			return err
 		}

@@ -32,13 +32,14 @@ func (d *DB) UseThreads(ctx context.Context, threads int) error {
 func (d *DB) Threads() int { return d.cfg.Threads }
 
 // OnOneThread lets DuckDB work with one thread until back is called, within the writer's turn: statements over few rows cost
-// a quarter more processor time when two threads share them. What was set before is set again.
-func (t *Tx) OnOneThread(ctx context.Context) (back func() error, err error) {
+// a quarter more processor time when two threads share them. Where there are more than most, nothing changes; 0: always.
+// What was set before is set again.
+func (t *Tx) OnOneThread(ctx context.Context, most int64) (back func() error, err error) {
 	var before int64
 	if err := t.QueryRow(ctx, "SELECT current_setting('threads')::BIGINT").Scan(&before); err != nil {
 		return nil, fmt.Errorf("read threads: %w", err)
 	}
-	if before == 1 {
+	if before == 1 || most > 0 && before > most {
 		return func() error { return nil }, nil
 	}
 	if _, err := t.Exec(ctx, "SET threads = 1"); err != nil {
