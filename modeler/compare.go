@@ -159,7 +159,12 @@ func (c *comparing) orphans(ctx context.Context, r *run, n *project.Node) error 
 
 // part computes some sessions and compares their rows.
 func (c *comparing) part(ctx context.Context, sessions []string) error {
-	return c.db.Write(ctx, "compare a part of the models", func(ctx context.Context, tx *warehouse.Tx) error {
+	return c.db.Write(ctx, "compare a part of the models", func(ctx context.Context, tx *warehouse.Tx) (err error) {
+		back, err := tx.OnOneThread(ctx, fewThreads)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, back()) }()
 		r := c.newRun(c.project, tx, Options{Reason: ReasonTimer})
 		if err := r.listSessions(ctx, sessions); err != nil {
 			return err
