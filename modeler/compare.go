@@ -159,53 +159,53 @@ func (c *comparing) orphans(ctx context.Context, r *run, n *project.Node) error 
 
 // part computes some sessions and compares their rows.
 func (c *comparing) part(ctx context.Context, sessions []string) error {
-	return c.db.Write(ctx, "compare a part of the models", func(ctx context.Context, tx *warehouse.Tx) (err error) {
-		back, err := tx.OnOneThread(ctx, fewThreads)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, back()) }()
-		r := c.newRun(c.project, tx, Options{Reason: ReasonTimer})
-		if err := r.listSessions(ctx, sessions); err != nil {
-			return err
-		}
-		// What waits for a refresh differs rightly, and so may all that it shares a record with.
-		if err := r.exec(ctx, "leave out what changed", fmt.Sprintf(`DELETE FROM %[1]s WHERE session_id IN (SELECT session_id FROM %[2]s)
+	return c.db.Write(ctx, "compare a part of the models", func(ctx context.Context, tx *warehouse.Tx) error {
+		return tx.OnOneThread(ctx, fewThreads, func() error { return c.partOn(ctx, tx, sessions) })
+	})
+}
+
+// partOn is part within its turn in the write queue.
+func (c *comparing) partOn(ctx context.Context, tx *warehouse.Tx, sessions []string) error {
+	r := c.newRun(c.project, tx, Options{Reason: ReasonTimer})
+	if err := r.listSessions(ctx, sessions); err != nil {
+		return err
+	}
+	// What waits for a refresh differs rightly, and so may all that it shares a record with.
+	if err := r.exec(ctx, "leave out what changed", fmt.Sprintf(`DELETE FROM %[1]s WHERE session_id IN (SELECT session_id FROM %[2]s)
 			OR session_id IN (SELECT session_id FROM meta.session_links WHERE group_id IN
 				(SELECT group_id FROM meta.session_links WHERE session_id IN (SELECT session_id FROM %[2]s)))`, temp(closedTable), changedKeys)); err != nil {
-			return err
+		return err
+	}
+	if err := r.countSessions(ctx); err != nil || r.sessions == 0 {
+		return err
+	}
+	var wanted []*project.Node
+	for _, n := range c.project.Nodes {
+		if isSessionTable(n) {
+			wanted = append(wanted, n)
 		}
-		if err := r.countSessions(ctx); err != nil || r.sessions == 0 {
-			return err
-		}
-		var wanted []*project.Node
-		for _, n := range c.project.Nodes {
-			if isSessionTable(n) {
-				wanted = append(wanted, n)
-			}
-		}
-		if err := r.computeSessions(ctx, wanted, true); err != nil {
-			return err
-		}
-		read, err := r.number(ctx, "count documents", "SELECT count(*) FROM "+documents+" WHERE "+r.bounds.where("", false))
+	}
+	if err := r.computeSessions(ctx, wanted, true); err != nil {
+		return err
+	}
+	read, err := r.number(ctx, "count documents", "SELECT count(*) FROM "+documents+" WHERE "+r.bounds.where("", false))
+	if err != nil {
+		return err
+	}
+	c.out.Documents += read
+	for _, n := range wanted {
+		columns, err := tx.Columns(ctx, n.Schema, n.Name)
 		if err != nil {
 			return err
 		}
-		c.out.Documents += read
-		for _, n := range wanted {
-			columns, err := tx.Columns(ctx, n.Schema, n.Name)
-			if err != nil {
-				return err
-			}
-			if err := r.copyRows(ctx, storedTable(n), newTable(n.Relation(), "*", columns, false)); err != nil {
-				return err
-			}
-			if err := c.compare(ctx, r, n, columns, temp(storedTable(n))); err != nil {
-				return err
-			}
+		if err := r.copyRows(ctx, storedTable(n), newTable(n.Relation(), "*", columns, false)); err != nil {
+			return err
 		}
-		return nil
-	})
+		if err := c.compare(ctx, r, n, columns, temp(storedTable(n))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // over computes a model from the stored rows of those below it, all of one committed state.

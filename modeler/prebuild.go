@@ -2,7 +2,6 @@ package modeler
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -75,15 +74,10 @@ func (m *Modeler) prebuild(ctx context.Context, p *project.Project, opts Options
 		return nil, err
 	}
 	for i, sessions := range parts {
-		err := m.db.Write(ctx, fmt.Sprintf("rebuild part %d of %d", i+1, len(parts)), func(ctx context.Context, tx *warehouse.Tx) (err error) {
-			back, err := tx.OnOneThread(ctx, fewThreads)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, back()) }()
+		err := m.db.Write(ctx, fmt.Sprintf("rebuild part %d of %d", i+1, len(parts)), func(ctx context.Context, tx *warehouse.Tx) error {
 			r := m.newRun(p, tx, opts)
 			r.tests = ahead.tests
-			return r.buildPart(ctx, ahead, sessions)
+			return tx.OnOneThread(ctx, fewThreads, func() error { return r.buildPart(ctx, ahead, sessions) })
 		})
 		if err != nil {
 			return nil, err

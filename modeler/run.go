@@ -138,7 +138,7 @@ func (r *run) number(ctx context.Context, what, query string, args ...any) (int6
 //
 // Up to replace nothing is changed that anyone reads: the models are computed into temporary tables. From there on
 // everything happens in one transaction.
-func (r *run) do(ctx context.Context) (err error) {
+func (r *run) do(ctx context.Context) error {
 	if err := r.begin(ctx); err != nil {
 		return err
 	}
@@ -158,21 +158,18 @@ func (r *run) do(ctx context.Context) (err error) {
 	if r.isSmall() {
 		most = 0
 	}
-	back, failed := r.tx.OnOneThread(ctx, most)
-	if failed != nil {
-		return failed
-	}
-	defer func() { err = errors.Join(err, back()) }()
-	if err := r.computeAll(ctx); err != nil {
-		return err
-	}
-	if err := r.computeChanged(ctx); err != nil {
-		return err
-	}
-	if err := r.replace(ctx); err != nil {
-		return err
-	}
-	return r.testTables(ctx)
+	return r.tx.OnOneThread(ctx, most, func() error {
+		if err := r.computeAll(ctx); err != nil {
+			return err
+		}
+		if err := r.computeChanged(ctx); err != nil {
+			return err
+		}
+		if err := r.replace(ctx); err != nil {
+			return err
+		}
+		return r.testTables(ctx)
+	})
 }
 
 const (

@@ -113,6 +113,17 @@ func TestDebounce(t *testing.T) {
 	})
 }
 
+// behindFor is a backlog that is gone so long after it was first asked for.
+func behindFor(d time.Duration) func() bool {
+	var first time.Time
+	return func() bool {
+		if first.IsZero() {
+			first = time.Now()
+		}
+		return time.Since(first) < d
+	}
+}
+
 func TestBehind(t *testing.T) {
 	s := defaults()
 	t.Run("a backlog postpones", func(t *testing.T) {
@@ -129,25 +140,13 @@ func TestBehind(t *testing.T) {
 	})
 	t.Run("which ends with the backlog", func(t *testing.T) {
 		s := s
-		var first time.Time
-		s.behind = func() bool {
-			if first.IsZero() {
-				first = time.Now()
-			}
-			return time.Since(first) < 3500*ms
-		}
+		s.behind = behindFor(3500 * ms)
 		got := play(t, s, every(100*ms, 0, 20*time.Second), constant(time.Second), 5*time.Second, nil)
 		expect(t, got, started{2 * time.Second, ReasonStart, false}, started{4 * time.Second, ReasonChange, false})
 	})
 	t.Run("until it is gone", func(t *testing.T) {
 		s := s
-		var first time.Time
-		s.behind = func() bool {
-			if first.IsZero() {
-				first = time.Now()
-			}
-			return time.Since(first) < 500*ms
-		}
+		s.behind = behindFor(500 * ms)
 		got := play(t, s, nil, constant(10*ms), 3*time.Second, nil)
 		if len(got) != 1 || got[0].at < 500*ms || got[0].at > 700*ms {
 			t.Errorf("got %v, want one between 500 and 700 ms", got)

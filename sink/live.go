@@ -190,6 +190,8 @@ func (s *Sink) follow(ctx context.Context, p plan) error {
 	toLake.newLoad = func(int) load { return newLakeLoad() }
 	toWarehouse.newLoad = func(messages int) load { return newBronzeLoad(messages, s.cfg.StoreRaw) }
 	err := retry(ctx, s.log, &s.startup, s.metrics.retries.WithLabelValues(DestinationWarehouse), "open consumers", func() error {
+		// What is in hand and what is converted ahead of it, and no more: the server keeps something of each message. The
+		// lake gathers for longer (full), and must not stand still for want of room.
 		return errors.Join(
 			toLake.open(ctx, proto.LakeConsumer, p.LakeAfter, 3*max(s.cfg.LakeRows, s.cfg.BatchSize)),
 			toWarehouse.open(ctx, proto.WarehouseConsumer, p.WarehouseAfter, 2*s.cfg.BatchSize),

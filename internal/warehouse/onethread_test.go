@@ -2,7 +2,6 @@ package warehouse
 
 import (
 	"context"
-	"errors"
 	"testing"
 
 	"github.com/duckdb/duckdb-go/v2"
@@ -19,17 +18,14 @@ func TestOneThreadForAWhile(t *testing.T) {
 	}
 	for range 2 {
 		err := db.Write(t.Context(), "test", func(ctx context.Context, tx *Tx) error {
-			back, err := tx.OnOneThread(ctx, 0)
+			err := tx.OnOneThread(ctx, 0, func() error {
+				if n := threads(ctx, tx); n != 1 {
+					t.Errorf("%d threads, not one", n)
+				}
+				_, err := tx.Exec(ctx, "ROLLBACK; BEGIN TRANSACTION")
+				return err
+			})
 			if err != nil {
-				return err
-			}
-			if n := threads(ctx, tx); n != 1 {
-				t.Errorf("%d threads, not one", n)
-			}
-			if _, err := tx.Exec(ctx, "ROLLBACK; BEGIN TRANSACTION"); err != nil {
-				return err
-			}
-			if err := back(); err != nil {
 				return err
 			}
 			if n := threads(ctx, tx); n != 2 {
@@ -48,18 +44,16 @@ func TestOneThreadOfFew(t *testing.T) {
 	db := open(t, Config{Path: t.TempDir() + "/w.duckdb", Threads: 3})
 	for _, c := range []struct{ most, want int64 }{{0, 1}, {2, 3}, {3, 1}} {
 		err := db.Write(t.Context(), "test", func(ctx context.Context, tx *Tx) error {
-			back, err := tx.OnOneThread(ctx, c.most)
-			if err != nil {
-				return err
-			}
-			var n int64
-			if err := tx.QueryRow(ctx, "SELECT current_setting('threads')::BIGINT").Scan(&n); err != nil {
-				return err
-			}
-			if n != c.want {
-				t.Errorf("%d threads where at most %d are given up, want %d", n, c.most, c.want)
-			}
-			return back()
+			return tx.OnOneThread(ctx, c.most, func() error {
+				var n int64
+				if err := tx.QueryRow(ctx, "SELECT current_setting('threads')::BIGINT").Scan(&n); err != nil {
+					return err
+				}
+				if n != c.want {
+					t.Errorf("%d threads where at most %d are given up, want %d", n, c.most, c.want)
+				}
+				return nil
+			})
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -70,14 +64,11 @@ func TestOneThreadOfFew(t *testing.T) {
 // A turn that fails, and with it its transaction, leaves it so too.
 func TestOneThreadThenFailure(t *testing.T) {
 	db := open(t, Config{Path: t.TempDir() + "/w.duckdb", Threads: 2})
-	err := db.Write(t.Context(), "test", func(ctx context.Context, tx *Tx) (err error) {
-		back, err := tx.OnOneThread(ctx, 0)
-		if err != nil {
+	err := db.Write(t.Context(), "test", func(ctx context.Context, tx *Tx) error {
+		return tx.OnOneThread(ctx, 0, func() error {
+			_, err := tx.Exec(ctx, "SELECT 'no number'::INTEGER")
 			return err
-		}
-		defer func() { err = errors.Join(err, back()) }()
-		_, err = tx.Exec(ctx, "SELECT 'no number'::INTEGER")
-		return err
+		})
 	})
 	if !isType(err, duckdb.ErrorTypeConversion) {
 		t.Fatal(err)
