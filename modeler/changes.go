@@ -34,7 +34,7 @@ func (r *run) findChanges(ctx context.Context) error {
 	if r.ahead != nil && r.ahead.complete {
 		after = r.ahead.batch // what was there when the building began is in the new tables
 	}
-	changed := fmt.Sprintf("FROM %s WHERE batch > %d", changedKeys, after)
+	changed := fmt.Sprintf("FROM %s WHERE batch > %d AND batch <= %d", changedKeys, after, r.batch)
 	if r.rebuildsAllSessions() {
 		// Everything is computed from all documents; what changed is in there.
 		rows, err := r.number(ctx, "count changed sessions", "SELECT count(DISTINCT session_id) "+changed)
@@ -137,16 +137,17 @@ func (r *run) rebuildsAllSessions() bool {
 	return true
 }
 
-// limit leaves a part of a large backlog to the next refresh, so that a transaction stays bounded. Sessions of one group
-// stay together, also those that have lost all their documents.
+// limit leaves a part of a large backlog to the next refresh, so that a transaction stays bounded; what changed first
+// comes first. Sessions of one group stay together, also those that have lost all their documents.
 func (r *run) limit(ctx context.Context) error {
 	if !r.complete() {
 		return nil // the changes are kept, so there is no next refresh to leave anything to
 	}
-	rows, err := r.tx.Query(ctx, fmt.Sprintf(`SELECT c.session_id, coalesce(l.group_id, c.session_id), coalesce(d.n, 0)
+	rows, err := r.tx.Query(ctx, fmt.Sprintf(`SELECT c.session_id, coalesce(l.group_id, c.session_id) AS name, coalesce(d.n, 0)
 		FROM %[1]s c LEFT JOIN meta.session_links l ON l.session_id = c.session_id
 		LEFT JOIN (SELECT coalesce(session_id, '') AS s, count(*) AS n FROM %[2]s WHERE %[3]s GROUP BY 1) d ON d.s = c.session_id
-		ORDER BY 2`, temp(closedTable), documents, r.bounds.where("", true)))
+		LEFT JOIN (SELECT session_id, min(batch) AS first FROM %[4]s GROUP BY 1) k ON k.session_id = c.session_id
+		ORDER BY min(k.first) OVER (PARTITION BY name), name`, temp(closedTable), documents, r.bounds.where("", true), changedKeys))
 	if err != nil {
 		return fmt.Errorf("count documents of changed sessions: %w", err)
 	}

@@ -12,8 +12,12 @@ import (
 	"claude-analytics/modeler/project"
 )
 
-// compareChunk is how many documents are computed in one transaction of a comparison: the sink waits for it.
-const compareChunk = 10_000
+// How many documents a part of a comparison computes: a refresh waits for it, and each costs about as much as 10,000
+// documents do, however few it has.
+const (
+	compareSome = 25_000
+	compareAll  = DefaultChunk
+)
 
 // ErrNotBuilt means that models were never built, or are to be built anew: there is nothing to compare with.
 var ErrNotBuilt = errors.New("models are to be built first")
@@ -41,29 +45,23 @@ type ModelDifference struct {
 type comparing struct {
 	*Modeler
 	project *project.Project
+	chunk   int64
 	out     Comparison
 	found   map[*project.Node]*ModelDifference
 }
 
 // Compare computes models beside what is stored, and compares them row for row. Models that are computed by session are
-// computed some sessions at a time, each part in its own short transaction: all of them, or about limit documents' worth
-// if that is not 0, other ones each hour. Models over models are computed from what is stored, whole. Sessions whose
+// computed some sessions at a time, so that refreshes go on in between: all of them, or about limit documents' worth if
+// that is not 0, other ones each hour. Models over models are computed from what is stored, whole. Sessions whose
 // changes no refresh has taken up yet are left out. seen may be nil.
 func (m *Modeler) Compare(ctx context.Context, limit int64, seen func(done, of int64)) (Comparison, error) {
-	select {
-	case m.turn <- struct{}{}:
-		defer func() { <-m.turn }()
-	case <-ctx.Done():
-		return Comparison{}, ctx.Err()
-	}
 	if seen == nil {
 		seen = func(int64, int64) {}
 	}
-	p, err := m.load(Options{Reason: ReasonTimer})
-	if err != nil {
-		return Comparison{}, fmt.Errorf("compare models: %w", err)
+	c := &comparing{Modeler: m, found: map[*project.Node]*ModelDifference{}, chunk: compareAll}
+	if limit > 0 {
+		c.chunk = compareSome
 	}
-	c := &comparing{Modeler: m, project: p, found: map[*project.Node]*ModelDifference{}}
 	if err := c.run(ctx, limit, seen); err != nil {
 		return Comparison{}, fmt.Errorf("compare models: %w", err)
 	}
@@ -71,19 +69,25 @@ func (m *Modeler) Compare(ctx context.Context, limit int64, seen func(done, of i
 }
 
 func (c *comparing) run(ctx context.Context, limit int64, seen func(done, of int64)) error {
-	parts, err := c.prepare(ctx)
-	if err != nil {
+	var parts [][]string
+	if err := c.inTurn(ctx, func() (err error) {
+		if c.project, err = c.load(Options{Reason: ReasonTimer}); err != nil {
+			return err
+		}
+		parts, err = c.prepare(ctx)
+		return err
+	}); err != nil {
 		return err
 	}
-	for i, sessions := range choose(parts, limit, time.Now()) {
+	for i, sessions := range c.choose(parts, limit, time.Now()) {
 		if err := c.part(ctx, sessions); err != nil {
 			return err
 		}
-		seen(min(int64(i+1)*compareChunk, c.out.Total), c.out.Total)
+		seen(min(int64(i+1)*c.chunk, c.out.Total), c.out.Total)
 	}
 	for _, n := range c.project.Nodes {
 		if n.HasTable() && (n.Scope == project.Keyed || n.Scope == project.Whole) {
-			if err := c.over(ctx, n); err != nil {
+			if err := c.inTurn(ctx, func() error { return c.over(ctx, n) }); err != nil {
 				return err
 			}
 		}
@@ -97,8 +101,8 @@ func (c *comparing) run(ctx context.Context, limit int64, seen func(done, of int
 }
 
 // choose takes as many parts as the limit allows, other ones each hour, so that all have their turn.
-func choose(parts [][]string, limit int64, now time.Time) [][]string {
-	n := int((limit + compareChunk - 1) / compareChunk)
+func (c *comparing) choose(parts [][]string, limit int64, now time.Time) [][]string {
+	n := int((limit + c.chunk - 1) / c.chunk)
 	if limit <= 0 || n >= len(parts) {
 		return parts
 	}
@@ -110,7 +114,7 @@ func choose(parts [][]string, limit int64, now time.Time) [][]string {
 func (c *comparing) prepare(ctx context.Context) (parts [][]string, err error) {
 	err = c.db.Write(ctx, "compare models", func(ctx context.Context, tx *warehouse.Tx) error {
 		r := c.newRun(c.project, tx, Options{Reason: ReasonTimer})
-		r.chunk = compareChunk
+		r.chunk = c.chunk
 		if err := r.begin(ctx); err != nil {
 			return err
 		}
@@ -157,11 +161,14 @@ func (c *comparing) orphans(ctx context.Context, r *run, n *project.Node) error 
 	return nil
 }
 
-// part computes some sessions and compares their rows.
+// part computes some sessions and compares their rows, while no refresh changes them.
 func (c *comparing) part(ctx context.Context, sessions []string) error {
-	return c.db.Write(ctx, "compare a part of the models", func(ctx context.Context, tx *warehouse.Tx) error {
-		return tx.OnOneThread(ctx, fewThreads, func() error { return c.partOn(ctx, tx, sessions) })
-	})
+	write := func() error {
+		return c.db.Write(ctx, "compare a part of the models", func(ctx context.Context, tx *warehouse.Tx) error {
+			return tx.OnOneThread(ctx, fewThreads, func() error { return c.partOn(ctx, tx, sessions) })
+		})
+	}
+	return c.inTurn(ctx, func() error { return untilDone(ctx, write) })
 }
 
 // partOn is part within its turn in the write queue.

@@ -16,12 +16,14 @@ func (m *Modeler) Forget(ctx context.Context, names []string) (rows int64, err e
 	if _, err := m.Refresh(ctx, Options{}); err != nil {
 		return 0, err
 	}
-	err = m.db.Write(ctx, "forget sessions", func(ctx context.Context, tx *warehouse.Tx) error {
-		rows = 0
-		if err := forgetSessions(ctx, tx, &rows); err != nil {
-			return err
-		}
-		return forgetNames(ctx, tx, names, &rows)
+	err = m.inTurn(ctx, func() error {
+		return m.db.Write(ctx, "forget sessions", func(ctx context.Context, tx *warehouse.Tx) error {
+			rows = 0
+			if err := forgetSessions(ctx, tx, &rows); err != nil {
+				return err
+			}
+			return forgetNames(ctx, tx, names, &rows)
+		})
 	})
 	if err != nil {
 		return 0, fmt.Errorf("forget: %w", err)

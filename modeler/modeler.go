@@ -80,6 +80,7 @@ type Options struct {
 	Reason Reason
 
 	started time.Time
+	until   int64 // batch of bronze whose changes are the last to take up; 0: the newest
 }
 
 // Result is what a refresh did.
@@ -117,7 +118,7 @@ type Modeler struct {
 	log     zerolog.Logger
 	metrics metrics
 
-	turn      chan struct{} // held by the refresh that runs
+	turn      chan struct{} // held by the refresh that runs, see inTurn
 	project   *project.Project
 	prices    priceFile
 	columns   *columnCache
@@ -173,6 +174,9 @@ func (m *Modeler) Refresh(ctx context.Context, opts Options) (Result, error) {
 			return total, nil
 		}
 		opts.Full = false // what is left is a backlog
+		if opts.until == 0 {
+			opts.until = result.Batch // what comes meanwhile is another refresh's, or this one might never end
+		}
 	}
 }
 
@@ -204,19 +208,19 @@ func (m *Modeler) refreshOnce(ctx context.Context, opts Options) (Result, error)
 }
 
 // takeTurn waits for the refresh that runs, and then runs one.
-func (m *Modeler) takeTurn(ctx context.Context, opts Options) (Result, error) {
-	select {
-	case m.turn <- struct{}{}:
-		defer func() { <-m.turn }()
-	case <-ctx.Done():
-		return Result{}, ctx.Err()
-	}
-	opts.started = time.Now()
-	m.began(opts)
-	result, err := m.refresh(ctx, opts)
-	result.Finished = time.Now()
-	result.Seconds = result.Finished.Sub(opts.started).Seconds()
-	m.ended(ctx, opts, result, err)
+func (m *Modeler) takeTurn(ctx context.Context, opts Options) (result Result, err error) {
+	err = m.inTurn(ctx, func() error {
+		opts.started = time.Now()
+		m.began(opts)
+		err := untilDone(ctx, func() (err error) {
+			result, err = m.refresh(ctx, opts)
+			return err
+		})
+		result.Finished = time.Now()
+		result.Seconds = result.Finished.Sub(opts.started).Seconds()
+		m.ended(ctx, opts, result, err)
+		return err
+	})
 	return result, err
 }
 

@@ -136,8 +136,8 @@ func (r *run) number(ctx context.Context, what, query string, args ...any) (int6
 // do carries the refresh out. It returns errPrebuild if session models must be built beside the transaction first, and
 // nothing is written then.
 //
-// Up to replace nothing is changed that anyone reads: the models are computed into temporary tables. From there on
-// everything happens in one transaction.
+// Up to replace nothing is changed that anyone reads: the models are computed into temporary tables, and bronze may go on
+// meanwhile. From there on everything happens in one transaction.
 func (r *run) do(ctx context.Context) error {
 	if err := r.begin(ctx); err != nil {
 		return err
@@ -208,7 +208,7 @@ func (r *run) replace(ctx context.Context) error {
 	return r.finish(ctx)
 }
 
-// settle ends the transaction and begins another, still ahead of every other writer. While a table is only a
+// settle ends the transaction and begins another, within the same turn in the write queue or apart from it. While a table is only a
 // transaction's own, DuckDB knows nothing about its rows, not even how many there are, and plans joins with it badly: by
 // a factor of twenty for some. Only temporary tables, seeds (what they change is recorded with the refresh, which is then
 // done again) and what the modeler keeps for itself may have been written so far.

@@ -92,9 +92,20 @@ func (r *run) rebuildSessionTables(ctx context.Context) error {
 }
 
 // computeSessions evaluates session models and what they need, upstream first, each into a temporary table of its name.
-// scoped restricts the sources to the sessions of closedTable.
+// scoped restricts the sources to the sessions of closedTable: they are copied, and other writers go ahead while the
+// copies are computed from, since nothing else is read then but what the modeler alone writes.
 func (r *run) computeSessions(ctx context.Context, wanted []*project.Node, scoped bool) error {
 	nodes := r.sessionAncestors(wanted)
+	if !scoped {
+		return r.evaluate(ctx, nodes, wanted, scoped)
+	}
+	if err := r.scopeSources(ctx, nodes); err != nil {
+		return err
+	}
+	return r.tx.Apart(ctx, func(ctx context.Context) error { return r.evaluate(ctx, nodes, wanted, scoped) })
+}
+
+func (r *run) evaluate(ctx context.Context, nodes, wanted []*project.Node, scoped bool) error {
 	names := project.Names{Ref: func(up *project.Node) string {
 		if up.Scope == project.Session {
 			return temp(up.Name)
@@ -102,12 +113,6 @@ func (r *run) computeSessions(ctx context.Context, wanted []*project.Node, scope
 		return up.Relation()
 	}}
 	if scoped {
-		if err := r.scopeSources(ctx, nodes); err != nil {
-			return err
-		}
-		if err := r.settle(ctx); err != nil {
-			return err
-		}
 		names.Source = func(s *project.Source) string { return temp(r.sourceName(s)) }
 	}
 	want := map[*project.Node]bool{}

@@ -60,6 +60,9 @@ func (r *run) begin(ctx context.Context) error {
 		r.state = state{} // bronze was begun anew: nothing that is known about its sessions holds
 	}
 	r.opts.Full = r.opts.Full || !r.state.found
+	if r.opts.until > 0 {
+		r.batch = min(r.batch, r.opts.until)
+	}
 	r.batch = max(r.batch, r.state.batch)
 	r.built = map[string]builtModel{}
 	rows, err := r.tx.Query(ctx, "SELECT name, schema, materialized, hash, stale FROM meta.models")

@@ -75,17 +75,14 @@ func concernsOnly(t *project.Test, selected map[*project.Node]bool) bool {
 }
 
 // loadForTests uses the project of the refreshes, or reads it.
-func (m *Modeler) loadForTests(ctx context.Context) (*project.Project, error) {
-	select {
-	case m.turn <- struct{}{}:
-		defer func() { <-m.turn }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	if m.project != nil {
-		return m.project, nil
-	}
-	return m.load(Options{Reason: ReasonRequest})
+func (m *Modeler) loadForTests(ctx context.Context) (p *project.Project, err error) {
+	err = m.inTurn(ctx, func() (err error) {
+		if p = m.project; p == nil {
+			p, err = m.load(Options{Reason: ReasonRequest})
+		}
+		return err
+	})
+	return p, err
 }
 
 // runTests runs tests over whole tables, those of one model in one pass, and keeps the results.

@@ -36,6 +36,7 @@ type instance struct {
 	// writers never keeps a connection: each transaction has a fresh one (it costs 0.2 ms), so that nothing it leaves
 	// there, as temporary tables, outlives it. readers is a pool.
 	writers, readers *sql.DB
+	threads          threads
 	catalog          string
 	scratch          string
 }

@@ -91,8 +91,7 @@ func (inst *instance) copyAside(ctx context.Context, cfg Config) (err error) {
 
 // swap puts the new file in the old one's place. The instance is closed for it: two on one file would corrupt it.
 func (d *DB) swap(ctx context.Context) (done Rewritten, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	defer d.seize()()
 	if d.inst == nil {
 		return done, ErrClosed
 	}

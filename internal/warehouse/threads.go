@@ -2,11 +2,18 @@ package warehouse
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
-
-	"github.com/duckdb/duckdb-go/v2"
+	"sync"
 )
+
+// threads is how many threads an instance works with.
+type threads struct {
+	mu    sync.Mutex
+	usual int64 // when nobody works on one; 0: not asked yet
+	alone int   // who works on one
+}
 
 // UseThreads sets how many threads DuckDB works with from now on; 0: as many as configured. More than are configured
 // there never are. It waits its turn in the write queue.
@@ -21,45 +28,73 @@ func (d *DB) UseThreads(ctx context.Context, threads int) error {
 		return fmt.Errorf("set threads: wait for the write queue: %w", err)
 	}
 	defer d.queue.Release(1)
-	return d.use(ctx, func(inst *instance) error {
-		if _, err := inst.writers.ExecContext(ctx, fmt.Sprintf("SET threads = %d", threads)); err != nil {
-			return fmt.Errorf("set threads: %w", err)
-		}
-		return nil
-	})
+	return d.use(ctx, func(inst *instance) error { return inst.threads.use(ctx, inst.writers, int64(threads)) })
 }
 
 // Threads is how many are configured; 0: one a core.
 func (d *DB) Threads() int { return d.cfg.Threads }
 
-// OnOneThread runs fn with one thread for DuckDB, within the writer's turn: statements over few rows cost a quarter more
-// processor time when two threads share them. Where there are more than most, nothing changes; 0: always. What was set
-// before is set again.
-func (t *Tx) OnOneThread(ctx context.Context, most int64, fn func() error) (err error) {
-	var before int64
-	if err := t.QueryRow(ctx, "SELECT current_setting('threads')::BIGINT").Scan(&before); err != nil {
-		return fmt.Errorf("read threads: %w", err)
+// use sets the usual number, for when nobody works on one thread any more if somebody does.
+func (t *threads) use(ctx context.Context, db *sql.DB, n int64) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.alone == 0 {
+		if err := setThreads(ctx, db, n); err != nil {
+			return err
+		}
 	}
-	if before == 1 || most > 0 && before > most {
+	t.usual = n
+	return nil
+}
+
+// OnOneThread runs fn with one thread for DuckDB: statements over few rows cost a quarter more processor time when two
+// threads share them. Where there are more than most, nothing changes; 0: always. Others who work at the same time,
+// readers and writers beside work that is done Apart, have one thread each too.
+func (t *Tx) OnOneThread(ctx context.Context, most int64, fn func() error) (err error) {
+	alone, err := t.inst.threads.enter(ctx, t.inst.writers, most)
+	if err != nil {
+		return err
+	}
+	if !alone {
 		return fn()
 	}
-	if _, err := t.Exec(ctx, "SET threads = 1"); err != nil {
-		return fmt.Errorf("set threads: %w", err)
-	}
-	defer func() { err = errors.Join(err, t.setThreads(context.WithoutCancel(ctx), before)) }()
+	defer func() { err = errors.Join(err, t.inst.threads.leave(context.WithoutCancel(ctx), t.inst.writers)) }()
 	return fn()
 }
 
-// setThreads sets the number of threads, at once or, if the transaction failed and takes no statement any more, when it
-// has ended.
-func (t *Tx) setThreads(ctx context.Context, n int64) error {
-	statement := fmt.Sprintf("SET threads = %d", n)
-	_, err := t.Exec(ctx, statement)
-	if isType(err, duckdb.ErrorTypeTransaction) {
-		t.ended = append(t.ended, statement)
+func (t *threads) enter(ctx context.Context, db *sql.DB, most int64) (alone bool, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.usual == 0 {
+		if err := db.QueryRowContext(ctx, "SELECT current_setting('threads')::BIGINT").Scan(&t.usual); err != nil {
+			return false, fmt.Errorf("read threads: %w", err)
+		}
+	}
+	if most > 0 && t.usual > most {
+		return false, nil
+	}
+	if t.alone == 0 && t.usual != 1 {
+		if err := setThreads(ctx, db, 1); err != nil {
+			return false, err
+		}
+	}
+	t.alone++
+	return true, nil
+}
+
+func (t *threads) leave(ctx context.Context, db *sql.DB) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.alone--
+	if t.alone > 0 || t.usual == 1 {
 		return nil
 	}
-	if err != nil {
+	return setThreads(ctx, db, t.usual)
+}
+
+// setThreads uses a connection of its own: a transaction that failed takes no statement any more.
+func setThreads(ctx context.Context, db *sql.DB, n int64) error {
+	if _, err := db.ExecContext(ctx, fmt.Sprintf("SET threads = %d", n)); err != nil {
 		return fmt.Errorf("set threads: %w", err)
 	}
 	return nil

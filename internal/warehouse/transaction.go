@@ -14,9 +14,14 @@ import (
 // Tx is an open transaction. It belongs to the function it was given to and ends with it.
 type Tx struct {
 	conn *sql.Conn
-	// ended are statements for when the transaction has ended: one that failed takes none any more.
-	ended []string
+	inst *instance
+	// place is the writer's in the queue, and away are those who have left theirs; nil for a reader.
+	place *place
+	away  *away
 }
+
+// restart ends a transaction and begins another.
+const restart = "COMMIT; BEGIN TRANSACTION"
 
 // Write runs fn in a write transaction: one at a time, in the order of asking. The transaction is committed if fn
 // returns nil and rolled back if it returns an error or panics. Cancelling ctx interrupts the running statement; a
@@ -28,13 +33,14 @@ func (d *DB) Write(ctx context.Context, name string, fn func(context.Context, *T
 		return fmt.Errorf("%s: %w", name, ErrReadOnly)
 	}
 	asked := time.Now()
-	if err := d.queue.Acquire(ctx, 1); err != nil {
-		return fmt.Errorf("%s: wait for the write queue: %w", name, err)
+	place := &place{queue: d.queue}
+	if err := place.take(ctx); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
-	defer d.queue.Release(1)
+	defer place.leave()
 	began := time.Now()
 	err := d.use(ctx, func(inst *instance) error {
-		return inst.write(ctx, fn)
+		return inst.write(ctx, &Tx{inst: inst, place: place, away: &d.away}, fn)
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -43,7 +49,7 @@ func (d *DB) Write(ctx context.Context, name string, fn func(context.Context, *T
 	return nil
 }
 
-func (inst *instance) write(ctx context.Context, fn func(context.Context, *Tx) error) (err error) {
+func (inst *instance) write(ctx context.Context, tx *Tx, fn func(context.Context, *Tx) error) (err error) {
 	conn, err := inst.writers.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
@@ -52,15 +58,11 @@ func (inst *instance) write(ctx context.Context, fn func(context.Context, *Tx) e
 	if _, err := conn.ExecContext(ctx, "BEGIN TRANSACTION"); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	open, tx := true, &Tx{conn: conn}
+	tx.conn = conn
+	open := true
 	defer func() {
 		if open {
 			err = errors.Join(err, rollback(ctx, conn))
-		}
-		for _, statement := range tx.ended {
-			if _, failed := conn.ExecContext(context.WithoutCancel(ctx), statement); failed != nil {
-				err = errors.Join(err, fmt.Errorf("%s: %w", statement, failed))
-			}
 		}
 	}()
 	if err := fn(ctx, tx); err != nil {
@@ -100,7 +102,7 @@ func (inst *instance) read(ctx context.Context, fn func(context.Context, *Tx) er
 	if _, err := conn.ExecContext(ctx, "BEGIN TRANSACTION READ ONLY"); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	return fn(ctx, &Tx{conn: conn})
+	return fn(ctx, &Tx{conn: conn, inst: inst})
 }
 
 // rollback ends a transaction even if ctx is over, and does not mind one that DuckDB has ended already.

@@ -64,8 +64,9 @@ type DB struct {
 	// asked bounds the user queries that run at a time: each may take all threads and much memory.
 	asked *semaphore.Weighted
 
-	// mu is held for reading while an instance is in use, for writing while it is opened, replaced or closed.
+	// mu is held for reading while an instance is in use, for writing (seize) while it is opened, replaced or closed.
 	mu   sync.RWMutex
+	away away
 	inst *instance
 	// broken is set when DuckDB says that the instance can no longer be used; the next caller opens it anew.
 	broken atomic.Bool
@@ -88,8 +89,7 @@ func New(cfg Config, log zerolog.Logger) *DB {
 // Open attaches the file, creates what is missing of raw and meta, and readies the transactions. Errors that a person
 // can do something about are a *Fault: ErrLocked, ErrCorrupt, ErrNotWritable, ErrDiskFull.
 func (d *DB) Open(ctx context.Context) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	defer d.seize()()
 	if d.inst != nil {
 		return errors.New("open warehouse: already open")
 	}
@@ -105,8 +105,7 @@ func (d *DB) Open(ctx context.Context) error {
 
 // Close waits for the transactions in hand, writes the log into the file and closes it. It is idempotent.
 func (d *DB) Close() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	defer d.seize()()
 	d.closed = true
 	if d.inst == nil {
 		return nil
@@ -145,8 +144,7 @@ func (d *DB) use(ctx context.Context, fn func(*instance) error) error {
 
 // reopen replaces a broken instance. It waits until nobody uses the old one: two on one file would corrupt it.
 func (d *DB) reopen(ctx context.Context) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	defer d.seize()()
 	if d.closed {
 		return ErrClosed
 	}
