@@ -17,6 +17,9 @@ type started struct {
 	full   bool
 }
 
+// errMore stands for a refresh that went well and left a part of the backlog.
+var errMore = errors.New("more")
+
 // play runs a schedule in a bubble of its own time: changes arrive at the given times, each refresh takes took, and after
 // until everything stops.
 func play(t *testing.T, s schedule, changes []time.Duration, took func(n int) time.Duration, until time.Duration, fail func(n int) error) []started {
@@ -35,10 +38,14 @@ func play(t *testing.T, s schedule, changes []time.Duration, took func(n int) ti
 			case <-time.After(took(n)):
 			case <-ctx.Done():
 			}
+			var err error
 			if fail != nil {
-				return false, fail(n)
+				err = fail(n)
 			}
-			return false, nil
+			if errors.Is(err, errMore) {
+				return true, nil
+			}
+			return false, err
 		}
 		applied := make(chan struct{}, 1)
 		go func() {
@@ -143,6 +150,15 @@ func TestBehind(t *testing.T) {
 		s.behind = behindFor(3500 * ms)
 		got := play(t, s, every(100*ms, 0, 20*time.Second), constant(time.Second), 5*time.Second, nil)
 		expect(t, got, started{2 * time.Second, ReasonStart, false}, started{4 * time.Second, ReasonChange, false})
+	})
+	t.Run("what the models alone are behind with is taken up at once", func(t *testing.T) {
+		got := play(t, defaults(), nil, constant(time.Second), 10*time.Second, func(n int) error {
+			if n < 2 {
+				return errMore
+			}
+			return nil
+		})
+		expect(t, got, started{100 * ms, ReasonStart, false}, started{1200 * ms, ReasonStart, false}, started{2300 * ms, ReasonStart, false})
 	})
 	t.Run("until it is gone", func(t *testing.T) {
 		s := s

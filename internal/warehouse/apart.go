@@ -47,11 +47,8 @@ func (t *Tx) Apart(ctx context.Context, fn func(context.Context) error) error {
 	}
 	work, done, ok := t.away.leave(ctx)
 	defer done()
-	if !ok { // someone waits for the instance already: he does so no longer if we stay
-		if _, err := t.Exec(ctx, restart); err != nil {
-			return fmt.Errorf("work apart: %w", err)
-		}
-		return fn(ctx)
+	if !ok {
+		return t.workWithin(ctx, fn)
 	}
 	if _, err := t.Exec(ctx, "COMMIT"); err != nil {
 		return fmt.Errorf("work apart: %w", err)
@@ -82,6 +79,20 @@ func (t *Tx) workApart(ctx context.Context, fn func(context.Context) error) erro
 	}
 	if _, err := t.Exec(ctx, "COMMIT"); err != nil {
 		return fmt.Errorf("keep what was made apart: %w", err)
+	}
+	return nil
+}
+
+// workWithin is work that could be apart, within the turn: whoever waits for the instance waits for one less that way.
+func (t *Tx) workWithin(ctx context.Context, fn func(context.Context) error) error {
+	if _, err := t.Exec(ctx, restart); err != nil {
+		return fmt.Errorf("begin work: %w", err)
+	}
+	if err := fn(ctx); err != nil {
+		return err
+	}
+	if _, err := t.Exec(ctx, restart); err != nil {
+		return fmt.Errorf("keep what was made: %w", err)
 	}
 	return nil
 }
