@@ -16,6 +16,8 @@ import (
 const (
 	// positionPage is how many positions are asked for at a time.
 	positionPage = 5000
+	// positionPatience is how long the next position may take: many blocks may lie before it.
+	positionPatience = 2 * time.Minute
 	// scanIdle is when the server forgets a scan that we did not finish.
 	scanIdle = time.Minute
 )
@@ -54,7 +56,7 @@ func (c *Conn) positions(ctx context.Context, lane string) (map[string][]byte, e
 	for {
 		_, renewed := c.link.state()
 		positions = map[string][]byte{}
-		err := c.lastPerSubject(ctx, proto.LanePositions(lane), func(subject string, data []byte) {
+		err := c.eachPosition(ctx, proto.LanePositions(lane), func(subject string, data []byte) {
 			if name := subject[strings.LastIndexByte(subject, '.')+1:]; name != writerPosition {
 				positions[name] = data
 			}
@@ -71,15 +73,22 @@ func (c *Conn) positions(ctx context.Context, lane string) (map[string][]byte, e
 	}
 }
 
-// lastPerSubject calls fn with the last message of each subject under filter, however many there are, through a
-// consumer in the server's memory that is gone afterwards.
-func (c *Conn) lastPerSubject(ctx context.Context, filter string, fn func(subject string, data []byte)) error {
+// eachPosition calls fn with the messages of the subjects under filter in their order, through a consumer in the server's
+// memory that is gone afterwards; with those that are there when it begins, and perhaps later ones. Each position replaced
+// the one before it, so all of them are the last of each; asked for the last of each, the server would read every block of
+// the stream twice.
+func (c *Conn) eachPosition(ctx context.Context, filter string, fn func(subject string, data []byte)) error {
 	_, js, err := c.clients()
 	if err != nil {
 		return err
 	}
+	stream, err := js.Stream(ctx, proto.StreamName)
+	if err != nil {
+		return err
+	}
+	end := stream.CachedInfo().State.LastSeq
 	consumer, err := js.CreateConsumer(ctx, proto.StreamName, jetstream.ConsumerConfig{
-		DeliverPolicy:     jetstream.DeliverLastPerSubjectPolicy,
+		DeliverPolicy:     jetstream.DeliverAllPolicy,
 		FilterSubject:     filter,
 		AckPolicy:         jetstream.AckNonePolicy,
 		MemoryStorage:     true,
@@ -96,6 +105,7 @@ func (c *Conn) lastPerSubject(ctx context.Context, filter string, fn func(subjec
 		defer cancel()
 		_ = js.DeleteConsumer(ctx, proto.StreamName, info.Name)
 	}()
+	lately := time.Now()
 	for left := info.NumPending; left > 0; {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -112,13 +122,24 @@ func (c *Conn) lastPerSubject(ctx context.Context, filter string, fn func(subjec
 				return err
 			}
 			fn(message.Subject(), message.Data())
-			// What was replaced since the scan began is skipped by the server, so this is the count to go by.
-			left = metadata.NumPending
+			left, lately = metadata.NumPending, time.Now()
+			if metadata.Sequence.Stream >= end {
+				left = 0
+			}
 		}
 		if err := page.Error(); err != nil {
 			return err
 		}
-		if got == 0 {
+		if got > 0 {
+			continue
+		}
+		// What was removed since it was counted never comes.
+		if info, err = consumer.Info(ctx); err != nil {
+			return err
+		}
+		// The next one may lie far behind in a large stream, on a slow disk: it is waited for where we are, since beginning
+		// anew would take as long again.
+		if left = info.NumPending; left > 0 && time.Since(lately) > positionPatience {
 			return fmt.Errorf("%w: %d positions did not come", nats.ErrTimeout, left)
 		}
 	}
