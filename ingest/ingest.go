@@ -162,7 +162,6 @@ func (i *Ingest) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	i.enter(StateFollowing, "")
 	i.log.Info().Str("writer", writer).Msg("source started")
 	for {
 		err = i.follow(ctx, lane, writer)
@@ -186,6 +185,7 @@ func (i *Ingest) follow(ctx context.Context, lane *stream.Lane, writer string) e
 	i.mu.Lock()
 	i.reader = nil
 	i.mu.Unlock()
+	i.enter(StateStarting, "reading its positions in the stream")
 	from, err := i.beginning(ctx, lane)
 	if err != nil {
 		return err
@@ -194,6 +194,7 @@ func (i *Ingest) follow(ctx context.Context, lane *stream.Lane, writer string) e
 	if err != nil {
 		return err
 	}
+	i.enter(StateFollowing, "")
 	publisher := &publisher{
 		lane: lane, letter: i.letter, pieces: reader.pieces(), quiet: reader.quiet, backlog: reader.backlog,
 		writer: writer, linger: i.cfg.Linger, limit: i.cfg.BatchBytes,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -198,22 +197,6 @@ func (w *quietWatch) poll(end LaneState) time.Duration {
 	return min(max(w.interval(end)/4, 20*time.Millisecond), 2*time.Second)
 }
 
-// heartbeat is the writer's sign of life.
-func (l *Lane) heartbeat(released bool) Outgoing {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	return Outgoing{
-		Subject: proto.PositionSubject(l.cfg.Lane, writerPosition),
-		Rollup:  true,
-		Data: encode(&proto.Heartbeat{
-			Version: proto.Version, Writer: l.cfg.Writer, Host: host, Pid: int64(os.Getpid()),
-			IntervalMillis: l.cfg.Heartbeat.Milliseconds(), Released: released,
-		}),
-	}
-}
-
 // enter waits for the lane's turn.
 func (l *Lane) enter(ctx context.Context) error {
 	select {
@@ -225,39 +208,6 @@ func (l *Lane) enter(ctx context.Context) error {
 }
 
 func (l *Lane) leave() { <-l.turn }
-
-// Run publishes a heartbeat whenever nothing else was published for the interval, until ctx ends (then it returns
-// nil) or the lane is lost: a *TakenError or ErrLaneReset.
-func (l *Lane) Run(ctx context.Context) error {
-	for {
-		next, err := l.beat(ctx)
-		if errors.Is(err, ErrClosed) || ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if wait(ctx, next, nil) != nil {
-			return nil
-		}
-	}
-}
-
-// beat publishes a heartbeat if one is due, and returns when the next may be.
-func (l *Lane) beat(ctx context.Context) (time.Duration, error) {
-	if err := l.enter(ctx); err != nil {
-		return 0, err
-	}
-	defer l.leave()
-	if l.failure != nil {
-		return 0, l.failure
-	}
-	if idle := time.Since(l.published); idle < l.cfg.Heartbeat {
-		return l.cfg.Heartbeat - idle, nil
-	}
-	_, err := l.publish(ctx, []Outgoing{l.heartbeat(false)})
-	return l.cfg.Heartbeat, err
-}
 
 // Release gives the lane up cleanly, so that another writer need not wait. The Lane cannot be used afterwards. A lane
 // that is another writer's already is left alone.

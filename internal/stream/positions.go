@@ -40,9 +40,15 @@ func (l *Lane) Positions(ctx context.Context) (map[string][]byte, error) {
 			return nil, fmt.Errorf("read end of lane %s: %w", l.cfg.Lane, err)
 		}
 	}
-	positions, err := l.conn.positions(ctx, l.cfg.Lane)
+	var positions map[string][]byte
+	err := l.beatWhile(ctx, func() (err error) {
+		positions, err = l.conn.positions(ctx, l.cfg.Lane)
+		return err
+	})
 	if err != nil {
-		l.failure = reset
+		if l.failure == nil {
+			l.failure = reset
+		}
 		return nil, fmt.Errorf("read positions of lane %s: %w", l.cfg.Lane, err)
 	}
 	return positions, nil

@@ -229,3 +229,41 @@ func TestQuietWatch(t *testing.T) {
 		t.Error("a lane written after its release is free")
 	}
 }
+
+// A writer that reads its positions for long shows that it lives, and goes on afterwards where it was.
+func TestBeatsWhilePositionsAreRead(t *testing.T) {
+	c := embeddedConn(t)
+	lane := openLane(t, c, LaneConfig{Lane: "a", Writer: "one", Heartbeat: 20 * time.Millisecond})
+	publish(t, lane, changes("a", 0, 3))
+	before := lane.last
+	err := lane.beatWhile(testContext(t), func() error {
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			state, err := c.LaneState(testContext(t), "a")
+			if err != nil || state.LastSeq >= before+3 {
+				return err
+			}
+			if time.Now().After(deadline) {
+				return errors.New("no heartbeats came")
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lane.Positions(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, lane, changes("a", 3, 3))
+
+	// One whose lane was taken meanwhile says so.
+	other := open(t, Config{URL: c.URL()})
+	err = lane.beatWhile(testContext(t), func() error {
+		openLane(t, other, LaneConfig{Lane: "a", Writer: "two", Takeover: true})
+		time.Sleep(200 * time.Millisecond)
+		return nil
+	})
+	var taken *TakenError
+	if !errors.As(err, &taken) {
+		t.Errorf("%v, want that the lane is another's", err)
+	}
+}
