@@ -68,6 +68,8 @@ func (l *Lake) Erasures(context.Context) ([]Erasure, error) {
 
 // RecordErasure writes an erasure down, or its record anew; it is durable when this returns.
 func (l *Lake) RecordErasure(_ context.Context, e Erasure) error {
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	e.Version = Version
 	text, err := json.Marshal(e)
 	if err != nil {

@@ -164,7 +164,7 @@ func (f *folder) readDates(disk FS, dir string, aside func(string) bool) (map[st
 		for _, item := range list {
 			name := path.Join(date.Name(), item.Name())
 			switch {
-			case strings.HasSuffix(name, parquetSuffix+temporary), strings.HasSuffix(name, asideSuffix) && !aside(name):
+			case strings.HasSuffix(name, parquetSuffix+temporary), strings.HasSuffix(name, parquetSuffix+asideSuffix) && !aside(name):
 				temporaries = append(temporaries, name)
 			case strings.HasSuffix(name, parquetSuffix):
 				info, err := item.Info()

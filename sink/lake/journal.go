@@ -14,9 +14,8 @@ import (
 
 const (
 	journalFile = "rewrite.json"
-	// asideSuffix is what a new file's name ends in until it takes its place. Who reads the folder by pattern does not
-	// see it.
-	asideSuffix = parquetSuffix + ".new"
+	// asideSuffix follows a new file's name until it takes its place. Who reads the folder by pattern does not see it.
+	asideSuffix = ".new"
 )
 
 // journal says what a rewriting does to the folder. Its appearance decides that it happens: from then on each step is
@@ -150,7 +149,7 @@ func (l *Lake) writeJournal(j journal) error {
 func (j *journal) carryOut(disk FS, root string) error {
 	for _, name := range j.Moves {
 		full := filepath.Join(root, filepath.FromSlash(name))
-		err := disk.Rename(full+".new", full)
+		err := disk.Rename(full+asideSuffix, full)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

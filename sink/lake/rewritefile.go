@@ -27,7 +27,7 @@ const (
 
 // writeKept writes the rows that stay of a group's files as one file aside, synced.
 func (l *Lake) writeKept(ctx context.Context, name string, entry Entry, group []string, masks [][]bool) (size int64, err error) {
-	full := filepath.Join(l.cfg.Dir, filepath.FromSlash(name)) + ".new"
+	full := filepath.Join(l.cfg.Dir, filepath.FromSlash(name)) + asideSuffix
 	f, err := l.disk.Create(full)
 	if err != nil {
 		return 0, err
