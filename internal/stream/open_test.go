@@ -150,6 +150,45 @@ func TestCorruptStore(t *testing.T) {
 	}
 }
 
+// A process that is killed while it makes its streams leaves folders without what the server needs to read them. They held
+// nothing, so they are made anew; one that holds messages is not.
+func TestStreamThatWasNeverWhole(t *testing.T) {
+	for _, lost := range [][]string{{"meta.inf", "meta.sum"}, {"meta.sum"}, {"meta.inf", "meta.sum", "msgs", "obs"}} {
+		dir := filepath.Join(t.TempDir(), "jetstream")
+		begin := func() *Conn {
+			t.Helper()
+			c := New(Config{Dir: dir, Port: -1}, logs(t))
+			if err := c.Open(testContext(t)); err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+		closeConn(t, begin())
+		folder := filepath.Join(dir, "$G", "streams", proto.StreamName)
+		left, err := filepath.Glob(filepath.Join(folder, "msgs", "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range append(lost, "obs") {
+			left = append(left, filepath.Join(folder, name))
+		}
+		for _, path := range left {
+			if err := os.RemoveAll(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := begin()
+		publish(t, openLane(t, c, LaneConfig{Lane: "a", Writer: "w"}), changes("a", 0, 3))
+		closeConn(t, c)
+		if err := os.Remove(filepath.Join(folder, "meta.inf")); err != nil {
+			t.Fatal(err)
+		}
+		if err := New(Config{Dir: dir, Port: -1}, logs(t)).Open(testContext(t)); !errors.Is(err, ErrStore) {
+			t.Errorf("without %v: a stream with messages that cannot be read: %v", lost, err)
+		}
+	}
+}
+
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -196,14 +197,43 @@ func (c *Conn) checkStore(ctx context.Context) error {
 	}
 	for name, folder := range srv.had {
 		_, err := js.Stream(ctx, name)
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			return fmt.Errorf("%w: stream %s in %s is damaged (%s); %s", ErrStore, name, folder, srv.log.lastTrouble(), storeRemedy)
+		switch {
+		case err == nil:
+			continue
+		case !errors.Is(err, jetstream.ErrStreamNotFound):
+			return fmt.Errorf("read stream %s: %w", name, err)
 		}
+		held, err := holdsMessages(folder)
 		if err != nil {
 			return fmt.Errorf("read stream %s: %w", name, err)
 		}
+		if held {
+			return fmt.Errorf("%w: stream %s in %s is damaged (%s); %s", ErrStore, name, folder, srv.log.lastTrouble(), storeRemedy)
+		}
+		// The process was killed while it made the stream.
+		c.log.Info().Str("stream", name).Str("path", folder).Msg("a stream that was never whole is made anew")
+		if err := os.RemoveAll(folder); err != nil {
+			return fmt.Errorf("make stream %s anew: %w", name, err)
+		}
 	}
 	return nil
+}
+
+// holdsMessages is whether a stream's folder has a block that is not empty.
+func holdsMessages(folder string) (bool, error) {
+	blocks, err := os.ReadDir(filepath.Join(folder, "msgs"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	for _, block := range blocks {
+		if filepath.Ext(block.Name()) != ".blk" {
+			continue
+		}
+		if info, err := block.Info(); err != nil || info.Size() > 0 {
+			return true, err
+		}
+	}
+	return false, nil
 }
 
 // serverLog takes the embedded server's log lines: quiet when healthy, and what went wrong kept for the error that
