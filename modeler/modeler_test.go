@@ -3,7 +3,6 @@ package modeler_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -296,86 +295,6 @@ func TestPartialRefresh(t *testing.T) {
 	equal(t, "stale", b.query(t, "SELECT count(*) FROM meta.models WHERE stale"), "0")
 	if _, err := m.Refresh(context.Background(), modeler.Options{Select: []string{"nope"}}); err == nil {
 		t.Error("a selector that matches nothing is no error")
-	}
-}
-
-// A rebuild in parts takes in what arrives while it runs.
-func TestRebuildWhileChanging(t *testing.T) {
-	b := fixture(t)
-	p, err := project.Load(smallProject, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var docs []doc
-	for i := range 40 {
-		docs = append(docs, doc{id: "x" + string(rune('A'+i)), session: string(rune('a' + i%10)), project: "p", minute: i * 100, length: i})
-	}
-	b.apply(t, docs, nil)
-	m := newModeler(b.db, modeler.Config{Chunk: 4})
-	done := make(chan error)
-	go func() {
-		_, err := m.Refresh(context.Background(), modeler.Options{Full: true})
-		done <- err
-	}()
-	for i := 0; ; i++ {
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Fatal(err)
-			}
-			refresh(t, m, modeler.Options{})
-			b.freeze(t, p)
-			refresh(t, newModeler(b.db, modeler.Config{}), modeler.Options{Full: true})
-			b.compare(t, p, tables(t, p))
-			return
-		default:
-			b.apply(t, []doc{{id: "x" + string(rune('A'+i%40)), session: string(rune('a' + (i+3)%12)), project: "q", minute: i * 90, length: i, uuid: "u" + string(rune('a'+i%3))}}, nil)
-		}
-	}
-}
-
-// Documents come, and the file is replaced, while models are computed: each refresh holds what was there when it began.
-func TestRefreshWhileChanging(t *testing.T) {
-	b := fixture(t)
-	p, err := project.Load(smallProject, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := newModeler(b.db, modeler.Config{})
-	done := make(chan error)
-	go func() {
-		for i := range 12 {
-			if _, err := m.Refresh(context.Background(), modeler.Options{Reason: modeler.ReasonChange}); err != nil {
-				done <- fmt.Errorf("refresh %d: %w", i, err)
-				return
-			}
-		}
-		done <- nil
-	}()
-	for i := 0; ; i++ {
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Fatal(err)
-			}
-			refresh(t, m, modeler.Options{})
-			b.freeze(t, p)
-			refresh(t, newModeler(b.db, modeler.Config{}), modeler.Options{Full: true})
-			b.compare(t, p, tables(t, p))
-			return
-		default:
-		}
-		id := "x" + string(rune('A'+i%20))
-		var deleted []string
-		if i%7 == 3 {
-			deleted = []string{"x" + string(rune('A'+(i+9)%20))}
-		}
-		b.apply(t, []doc{{id: id, session: string(rune('a' + (i+3)%12)), project: "q", minute: i * 90, length: i, uuid: "u" + string(rune('a'+i%3)), toolID: id, tool: "Read"}}, deleted)
-		if i%5 == 2 {
-			if _, err := b.db.Rewrite(context.Background()); err != nil {
-				t.Fatal(err)
-			}
-		}
 	}
 }
 
