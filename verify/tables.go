@@ -16,6 +16,7 @@ import (
 //	verify_holes     ranges that the lake is known to miss
 //	verify_source    a document of a source: key, the key of its former name, hash of the content and the rules it is under (deep),
 //	                 whether it is of a date that retention has removed
+//	verify_missing   those of them that the warehouse does not have under their own key
 //	verify_tail      keys of changes that stand in the stream above the warehouse's watermark
 //	verify_stream    a change in a part of the stream: order, key
 const tablesSQL = `
@@ -28,7 +29,7 @@ const tablesSQL = `
 	CREATE OR REPLACE TEMP TABLE verify_stream (k UBIGINT, ord BIGINT, op UTINYINT, h UBIGINT)`
 
 var tableNames = []string{
-	"verify_lake", "verify_fences", "verify_newest", "verify_holes", "verify_source", "verify_tail", "verify_stream",
+	"verify_lake", "verify_fences", "verify_newest", "verify_holes", "verify_source", "verify_missing", "verify_tail", "verify_stream",
 }
 
 func (r *run) createTables(ctx context.Context) error {
