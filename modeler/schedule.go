@@ -148,12 +148,9 @@ func (s *schedule) run(ctx context.Context, applied <-chan struct{}) {
 		if took := now.Sub(began); took > s.maxWait {
 			notBefore = pause{now.Add(took), now.Add(restFactor * took)}
 		}
-		if more {
-			notBefore.until = now // nothing but the models is behind: there is nothing to wait for
-		}
-		pending = more
-		if more {
+		if pending = more; more {
 			first, last = now, now
+			notBefore.until = now // nothing but the models is behind: there is nothing to wait for
 		}
 	}
 }
