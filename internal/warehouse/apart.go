@@ -19,6 +19,12 @@ type place struct {
 	held  bool
 }
 
+// takePlace waits for its turn in the write queue; leave ends it.
+func (d *DB) takePlace(ctx context.Context) (*place, error) {
+	p := &place{queue: d.queue}
+	return p, p.take(ctx)
+}
+
 func (p *place) take(ctx context.Context) error {
 	if err := p.queue.Acquire(ctx, 1); err != nil {
 		return fmt.Errorf("wait for the write queue: %w", err)

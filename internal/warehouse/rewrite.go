@@ -31,13 +31,14 @@ func (d *DB) Rewrite(ctx context.Context) (Rewritten, error) {
 	if d.cfg.ReadOnly {
 		return Rewritten{}, fmt.Errorf("rewrite: %w", ErrReadOnly)
 	}
-	if err := d.queue.Acquire(ctx, 1); err != nil {
-		return Rewritten{}, fmt.Errorf("rewrite: wait for the write queue: %w", err)
+	place, err := d.takePlace(ctx)
+	if err != nil {
+		return Rewritten{}, fmt.Errorf("rewrite: %w", err)
 	}
-	defer d.queue.Release(1)
+	defer place.leave()
 	start := time.Now()
 	var done Rewritten
-	err := d.use(ctx, func(inst *instance) error { return inst.copyAside(ctx, d.cfg) })
+	err = d.use(ctx, func(inst *instance) error { return inst.copyAside(ctx, d.cfg) })
 	if err == nil {
 		done, err = d.swap(ctx)
 	}

@@ -24,10 +24,11 @@ func (d *DB) UseThreads(ctx context.Context, threads int) error {
 	if threads <= 0 {
 		return nil // nothing is configured: DuckDB's own choice stands
 	}
-	if err := d.queue.Acquire(ctx, 1); err != nil {
-		return fmt.Errorf("set threads: wait for the write queue: %w", err)
+	place, err := d.takePlace(ctx)
+	if err != nil {
+		return fmt.Errorf("set threads: %w", err)
 	}
-	defer d.queue.Release(1)
+	defer place.leave()
 	return d.use(ctx, func(inst *instance) error { return inst.threads.use(ctx, inst.writers, int64(threads)) })
 }
 

@@ -33,13 +33,13 @@ func (d *DB) Write(ctx context.Context, name string, fn func(context.Context, *T
 		return fmt.Errorf("%s: %w", name, ErrReadOnly)
 	}
 	asked := time.Now()
-	place := &place{queue: d.queue}
-	if err := place.take(ctx); err != nil {
+	place, err := d.takePlace(ctx)
+	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	defer place.leave()
 	began := time.Now()
-	err := d.use(ctx, func(inst *instance) error {
+	err = d.use(ctx, func(inst *instance) error {
 		return inst.write(ctx, &Tx{inst: inst, place: place, away: &d.away}, fn)
 	})
 	if err != nil {
@@ -119,10 +119,11 @@ func (d *DB) Checkpoint(ctx context.Context) error {
 	if d.cfg.ReadOnly {
 		return fmt.Errorf("checkpoint: %w", ErrReadOnly)
 	}
-	if err := d.queue.Acquire(ctx, 1); err != nil {
-		return fmt.Errorf("checkpoint: wait for the write queue: %w", err)
+	place, err := d.takePlace(ctx)
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
 	}
-	defer d.queue.Release(1)
+	defer place.leave()
 	return d.use(ctx, func(inst *instance) error {
 		if _, err := inst.writers.ExecContext(ctx, "CHECKPOINT "+Catalog); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
