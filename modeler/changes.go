@@ -97,6 +97,13 @@ type bounds struct {
 // maxNamed is how many sessions are named one by one in a condition, which DuckDB plans sooner than a look into a table.
 const maxNamed = 64
 
+// lookedUp are the same bounds, with the sessions looked up in the table: before it looks into a list, DuckDB reads the other
+// columns.
+func (b bounds) lookedUp() bounds {
+	b.few = nil
+	return b
+}
+
 // sessions is the list that a session of closedTable is in.
 func (b bounds) sessions() string {
 	if len(b.few) == 0 {

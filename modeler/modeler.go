@@ -123,7 +123,6 @@ type Modeler struct {
 	prices    priceFile
 	columns   *columnCache
 	metaReady bool
-	limits    scanLimits
 	tests     *testBook
 	now       func() time.Time // the clock that freshness goes by
 
@@ -145,7 +144,7 @@ func New(cfg Config, db *warehouse.DB, log zerolog.Logger, reg prometheus.Regist
 	}
 	return &Modeler{
 		cfg: cfg, db: db, log: log.With().Str("part", "modeler").Logger(),
-		metrics: newMetrics(reg), turn: make(chan struct{}, 1), prices: priceFile{path: cfg.Prices}, columns: newColumnCache(), limits: defaultLimits(),
+		metrics: newMetrics(reg), turn: make(chan struct{}, 1), prices: priceFile{path: cfg.Prices}, columns: newColumnCache(),
 		tests: newTestBook(), now: time.Now,
 	}
 }
@@ -287,7 +286,7 @@ func (m *Modeler) load(opts Options) (*project.Project, error) {
 
 func (m *Modeler) newRun(p *project.Project, tx *warehouse.Tx, opts Options) *run {
 	return &run{
-		project: p, tx: tx, columns: m.columns, opts: opts, chunk: m.cfg.Chunk, limits: m.limits, metaReady: m.metaReady,
+		project: p, tx: tx, columns: m.columns, opts: opts, chunk: m.cfg.Chunk, metaReady: m.metaReady,
 		tests: newChangedTests(p), fresh: map[*project.Node]string{},
 	}
 }

@@ -70,7 +70,6 @@ func drawHistory(rt *rapid.T, t testing.TB, b *bronze, fsys fs.FS) {
 		b.apply(t, docs, deleted)
 		if rapid.Bool().Draw(rt, "refresh") {
 			m := newModeler(b.db, modeler.Config{ProjectFS: fsys, Chunk: rapid.SampledFrom([]int64{0, 0, 2, 5}).Draw(rt, "chunk")})
-			m.LimitScans(rapid.SampledFrom([]int{0, 16}).Draw(rt, "places"), rapid.SampledFrom([]int64{0, 256}).Draw(rt, "sessions"))
 			opts := modeler.Options{Full: rapid.IntRange(0, 5).Draw(rt, "full") == 0}
 			if rapid.IntRange(0, 4).Draw(rt, "partial") == 0 {
 				opts.Select = []string{pick("select", "tag:facts", "dim_sessions+", "+dim_tools", "agg_daily", "staging")}

@@ -21,7 +21,6 @@ type run struct {
 	columns *columnCache
 	opts    Options
 	chunk   int64
-	limits  scanLimits
 	// metaReady is whether a refresh of this process has created the tables of meta.sql.
 	metaReady bool
 

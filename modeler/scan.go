@@ -1,48 +1,29 @@
 package modeler
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
 
-	"claude-analytics/internal/warehouse"
 	"claude-analytics/modeler/project"
 )
 
 // A table holds its rows in the order they came, mostly: those of a few sessions lie in few places. So a scan for them
-// first reads the narrow session column alone and notes where the rows are, and then reads whole rows from there only:
-// from few places by row id, from many session by session within the dates that its rows have there (row ids are looked
-// at row by row, dates pass over whole row groups). Reading the wide columns everywhere costs up to 30 times as much.
-const rowGroup = warehouse.RowGroupSize
+// first reads the narrow session column alone and notes where the rows are, and then reads whole rows from there only.
+// Reading the wide columns everywhere costs up to 30 times as much.
 
-// scanLimits say when which way of reading is taken.
-type scanLimits struct {
-	places   int   // up to so many are read by row id
-	sessions int64 // up to so many are read one by one
-}
+// vector is how many rows DuckDB reads at once. A filter on row ids that takes none of them leaves the other columns unread.
+const vector = 2048
 
-func defaultLimits() scanLimits { return scanLimits{places: 16, sessions: 256} }
-
-// place is a range of row ids.
-type place struct{ first, last int64 }
+// maxVectors bounds the condition on them. Rows that are a transaction's own have row ids far beyond all others.
+const maxVectors = 1 << 20
 
 // table is what a scan must know of one.
 type table struct {
 	relation string
 	columns  string // select list of the copy
 	bounded  bool   // it has bronze's date, so that the dates of the sessions hold
-	clock    string // a DATE column that follows the order of the rows, mostly; empty: none
-}
-
-// newTable finds the clock among a table's columns.
-func newTable(relation, list string, columns []warehouse.Column, bounded bool) table {
-	t := table{relation: relation, columns: list, bounded: bounded}
-	for _, name := range []string{"date_key", "date"} {
-		if c, ok := findColumn(columns, name); ok && c.Type == "DATE" {
-			t.clock = project.Quote(c.Name)
-		}
-	}
-	return t
 }
 
 // copyRows makes a temporary table of a table's rows that belong to the sessions of closedTable.
@@ -56,79 +37,49 @@ func (r *run) copyRows(ctx context.Context, name string, t table) error {
 
 // rowsOf is the query for a table's rows that belong to the sessions of closedTable.
 func (r *run) rowsOf(ctx context.Context, t table) (string, error) {
-	where := r.bounds.where("", t.bounded)
-	places, err := r.locate(ctx, t.relation, where)
+	vectors, err := r.locate(ctx, t)
 	if err != nil {
 		return "", err
 	}
-	var conditions []string
-	switch {
-	case len(places) == 0:
-		conditions = []string{"false"}
-	case len(places) <= r.limits.places:
-		for _, p := range places {
-			conditions = append(conditions, fmt.Sprintf("rowid BETWEEN %d AND %d AND %s", p.first, p.last, r.bounds.where("", false)))
-		}
-	case t.clock != "" && r.sessions <= r.limits.sessions:
-		if conditions, err = r.bySession(ctx, t, where); err != nil {
-			return "", err
-		}
-	default:
-		conditions = []string{where}
+	where := r.bounds.lookedUp().where("", false)
+	switch n := len(vectors); {
+	case n == 0:
+		where = "false"
+	case vectors[n-1]-vectors[0] < maxVectors:
+		where = inVectors(vectors) + " AND " + where
 	}
-	for i, c := range conditions {
-		conditions[i] = fmt.Sprintf("SELECT %s FROM %s WHERE %s", t.columns, t.relation, c)
-	}
-	return strings.Join(conditions, " UNION ALL "), nil
+	return fmt.Sprintf("SELECT %s FROM %s WHERE %s", t.columns, t.relation, where), nil
 }
 
-// bySession gives a condition for each session that has rows, with the dates that they have.
-func (r *run) bySession(ctx context.Context, t table, where string) ([]string, error) {
-	rows, err := r.tx.Query(ctx, fmt.Sprintf("SELECT %[1]s, min(%[2]s)::VARCHAR, max(%[2]s)::VARCHAR, count(*) > count(%[2]s) FROM %[3]s WHERE %[4]s GROUP BY 1",
-		project.SessionKey, t.clock, t.relation, where))
+// locate finds the vectors in which rows lie, in order.
+func (r *run) locate(ctx context.Context, t table) ([]int64, error) {
+	rows, err := r.tx.Query(ctx, fmt.Sprintf("SELECT DISTINCT rowid // %d FROM %s WHERE %s ORDER BY 1", vector, t.relation, r.bounds.where("", t.bounded)))
 	if err != nil {
 		return nil, fmt.Errorf("locate rows of %s: %w", t.relation, err)
 	}
 	defer rows.Close() //nolint:errcheck // Err says it
-	var out []string
+	var out []int64
 	for rows.Next() {
-		var session, first, last *string
-		var undated bool
-		if err := rows.Scan(&session, &first, &last, &undated); err != nil {
+		var v int64
+		if err := rows.Scan(&v); err != nil {
 			return nil, fmt.Errorf("locate rows of %s: %w", t.relation, err)
 		}
-		condition := project.SessionKey + " IS NULL"
-		if session != nil {
-			condition = project.SessionKey + " = " + project.Literal(*session)
-		}
-		if !undated {
-			condition += fmt.Sprintf(" AND %s BETWEEN DATE %s AND DATE %s", t.clock, project.Literal(*first), project.Literal(*last))
-		}
-		out = append(out, condition)
+		out = append(out, v)
 	}
 	return out, rows.Err()
 }
 
-// locate finds where the rows lie; nil if there are none.
-func (r *run) locate(ctx context.Context, relation, where string) ([]place, error) {
-	rows, err := r.tx.Query(ctx, fmt.Sprintf("SELECT min(rowid), max(rowid) FROM %s WHERE %s GROUP BY rowid // %d ORDER BY 1", relation, where, rowGroup))
-	if err != nil {
-		return nil, fmt.Errorf("locate rows of %s: %w", relation, err)
+// inVectors is the condition that a row lies in one of the vectors: a bit for each, from the first on. It costs the same
+// however many they are; ranges would be compared one after the other, or be scans of their own.
+func inVectors(vectors []int64) string {
+	first, last := vectors[0], vectors[len(vectors)-1]
+	bits := bytes.Repeat([]byte{'0'}, int(last-first+1))
+	for _, v := range vectors {
+		bits[v-first] = '1'
 	}
-	defer rows.Close() //nolint:errcheck // Err says it
-	var out []place
-	for rows.Next() {
-		var p place
-		if err := rows.Scan(&p.first, &p.last); err != nil {
-			return nil, fmt.Errorf("locate rows of %s: %w", relation, err)
-		}
-		if n := len(out); n > 0 && p.first-out[n-1].last < rowGroup {
-			out[n-1].last = p.last
-			continue
-		}
-		out = append(out, p)
-	}
-	return out, rows.Err()
+	// The range passes over row groups unread. DuckDB may ask for a bit outside of it all the same.
+	return fmt.Sprintf("rowid BETWEEN %d AND %d AND get_bit('%s'::BIT, (least(greatest(rowid // %d, %d), %d) - %[5]d)::INTEGER) = 1",
+		first*vector, last*vector+vector-1, bits, vector, first, last)
 }
 
 // scopeSources makes temporary tables of the sources that the nodes read, with the rows of the sessions of closedTable.
@@ -165,7 +116,7 @@ func (r *run) scopeSource(ctx context.Context, s *project.Source, reader *projec
 	if err != nil {
 		return err
 	}
-	if err := r.copyRows(ctx, r.sourceName(s), newTable(s.Relation(), needed, columns, has["date"])); err != nil {
+	if err := r.copyRows(ctx, r.sourceName(s), table{relation: s.Relation(), columns: needed, bounded: has["date"]}); err != nil {
 		return err
 	}
 	if has["extracted_at"] {

@@ -24,11 +24,7 @@ func (r *run) computeChanged(ctx context.Context) error {
 func (r *run) replaceSessionTables(ctx context.Context) error {
 	for _, n := range r.changedSessionTables() {
 		err := r.timed(n, func() (int64, error) {
-			columns, err := r.columns.of(ctx, r, n)
-			if err != nil {
-				return 0, err
-			}
-			stored, err := r.rowsOf(ctx, newTable(n.Relation(), "rowid AS "+ridColumn+", *", columns, false))
+			stored, err := r.rowsOf(ctx, table{relation: n.Relation(), columns: "rowid AS " + ridColumn + ", *"})
 			if err != nil {
 				return 0, err
 			}

@@ -45,7 +45,7 @@ func (r *run) testTemp(ctx context.Context, n *project.Node, table string) error
 	if len(tests) == 0 {
 		return nil
 	}
-	failures, err := checkRelation(ctx, r.tx, tests, temp(table))
+	failures, err := r.checkTemp(ctx, tests, temp(table))
 	if err != nil && ctx.Err() != nil {
 		return err
 	}
@@ -59,6 +59,27 @@ func (r *run) testTemp(ctx context.Context, n *project.Node, table string) error
 		return r.exec(ctx, "begin again after a test", "ROLLBACK; BEGIN TRANSACTION")
 	}
 	return nil
+}
+
+// checkTemp counts failures in a temporary table. What its rows refer to is mostly of the same sessions, and was computed with
+// them; only if something is missing there, the whole parent is asked.
+func (r *run) checkTemp(ctx context.Context, tests []*project.Test, relation string) ([]int64, error) {
+	near := func(parent *project.Node) string {
+		if table := r.fresh[parent]; table != "" && isSessionTable(parent) {
+			return temp(table)
+		}
+		return parent.Relation()
+	}
+	failures, err := checkRelation(ctx, r.tx, tests, relation, near)
+	if err != nil {
+		return failures, err
+	}
+	for i, t := range tests {
+		if failures[i] > 0 && t.Parent() != nil && near(t.Parent()) != t.Parent().Relation() {
+			return checkRelation(ctx, r.tx, tests, relation, (*project.Node).Relation)
+		}
+	}
+	return failures, nil
 }
 
 // testTables ends the transaction, so that everybody sees the new rows, and tests them then.

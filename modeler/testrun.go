@@ -198,19 +198,19 @@ func (m *Modeler) countFailures(ctx context.Context, group []*project.Test) (fai
 			failures = make([]int64, 1)
 			return tx.QueryRow(ctx, "SELECT count(*) FROM (\n"+query+"\n)").Scan(&failures[0])
 		}
-		failures, err = checkRelation(ctx, tx, group, group[0].Relation())
+		failures, err = checkRelation(ctx, tx, group, group[0].Relation(), (*project.Node).Relation)
 		return err
 	})
 	return failures, message, err
 }
 
-// checkRelation counts the failures of generic tests in a relation.
-func checkRelation(ctx context.Context, tx *warehouse.Tx, tests []*project.Test, relation string) ([]int64, error) {
+// checkRelation counts the failures of generic tests in a relation; parents as in project.CheckSQL.
+func checkRelation(ctx context.Context, tx *warehouse.Tx, tests []*project.Test, relation string, parents func(*project.Node) string) ([]int64, error) {
 	failures, into := make([]int64, len(tests)), make([]any, len(tests))
 	for i := range failures {
 		into[i] = &failures[i]
 	}
-	return failures, tx.QueryRow(ctx, project.CheckSQL(tests, relation)).Scan(into...)
+	return failures, tx.QueryRow(ctx, project.CheckSQL(tests, relation, parents)).Scan(into...)
 }
 
 func resultOf(t *project.Test) TestResult {

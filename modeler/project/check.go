@@ -75,8 +75,9 @@ func (t *Test) SQL() (string, error) {
 }
 
 // CheckSQL counts, in one pass over a relation, the rows that fail each of some generic tests of it; of values that must
-// be unique those that are too many. It gives one row, a column a test.
-func CheckSQL(tests []*Test, relation string) string {
+// be unique those that are too many. It gives one row, a column a test. parents says where the values are looked up that
+// a column must refer to.
+func CheckSQL(tests []*Test, relation string, parents func(*Node) string) string {
 	var counts, marks []string
 	for i, t := range tests {
 		column, filter := Quote(t.Column), ""
@@ -95,7 +96,7 @@ func CheckSQL(tests []*Test, relation string) string {
 			counts = append(counts, count(fmt.Sprintf("%[1]s IS NOT NULL AND %[1]s::VARCHAR NOT IN (%[2]s)", column, t.values())))
 		case "relationships":
 			field, mark := Quote(fmt.Sprint(t.Args["field"])), fmt.Sprintf("__known%d", i)
-			marks = append(marks, fmt.Sprintf("%[1]s IN (SELECT %[2]s FROM %[3]s WHERE %[2]s IS NOT NULL) AS %[4]s", column, field, t.to.Relation(), mark))
+			marks = append(marks, fmt.Sprintf("%[1]s IN (SELECT %[2]s FROM %[3]s WHERE %[2]s IS NOT NULL) AS %[4]s", column, field, parents(t.to), mark))
 			counts = append(counts, count(fmt.Sprintf("%s IS NOT NULL AND NOT %s", column, mark)))
 		}
 	}

@@ -9,36 +9,62 @@ with hours as (
     from {{ ref('int_request_hours') }}
 ),
 
--- After five hours without a request, a block begins whatever was before; so each stretch is cut on its own.
-stretches as (
+-- The list of blocks grows with each hour, so that years without a rest would cost its square. So each week is walked on
+-- its own, five times: for a block of the week before that lasts none to four hours into it.
+walked as (
     select
-        *,
-        sum(begins::int) over (order by hour_number rows between unbounded preceding and current row) as stretch
+        weeks.week,
+        lasting.before,
+        list_reduce(
+            list_transform(weeks.hours, lambda hour: [hour]),
+            lambda begun, hour: case when hour[1] >= begun[-1] + 5 then list_append(begun, hour[1]) else begun end,
+            [weeks.week * 168 + lasting.before - 5]
+        ) as begun
     from (
         select
-            *,
-            coalesce(hour_number - lag(hour_number) over (order by hour_number) >= 5, true) as begins
+            floor(hour_number / 168)::bigint as week,
+            list(hour_number order by hour_number) as hours
         from hours
-    ) as marked
+        group by week
+    ) as weeks
+    cross join (select unnest(range(5)) as before) as lasting
 ),
 
--- From one block's beginning to the next, along the stretch's hours.
-beginnings as (
+-- From week to week, which of the five it is.
+chained as (
     select
-        stretch,
+        unnest(weeks) as week,
         unnest(list_reduce(
-            list_transform(list(hour_number order by hour_number), lambda hour: [hour]),
-            lambda begun, hour: case when hour[1] >= begun[-1] + 5 then list_append(begun, hour[1]) else begun end
-        )) as block_hour
-    from stretches
-    group by stretch
+            list_transform(range(2, len(weeks) + 1), lambda i: [i]),
+            lambda chain, i: list_append(chain, case when weeks[i[1]] = weeks[i[1] - 1] + 1 then lasts[i[1] - 1][chain[-1] + 1] else 0 end),
+            [0::bigint]
+        )) as before
+    from (
+        select
+            list(week order by week) as weeks,
+            list(lasts order by week) as lasts
+        from (
+            select
+                week,
+                list(greatest(begun[-1] + 5 - (week + 1) * 168, 0) order by before) as lasts
+            from walked
+            group by week
+        ) as by_week
+    ) as listed
+),
+
+beginnings as (
+    select unnest(walked.begun[2:]) as block_hour
+    from walked
+    join chained on chained.week = walked.week and chained.before = walked.before
 ),
 
 placed as (
-    select stretches.*, max(beginnings.block_hour) as block_hour
-    from stretches
-    join beginnings on beginnings.stretch = stretches.stretch and beginnings.block_hour <= stretches.hour_number
-    group by all
+    select
+        hours.*,
+        beginnings.block_hour
+    from hours
+    asof join beginnings on hours.hour_number >= beginnings.block_hour
 ),
 
 summed as (
