@@ -95,6 +95,10 @@ type Lane interface {
 	Positions(ctx context.Context) (map[string][]byte, error)
 }
 
+// pace is how far apart batches begin to be published, unless they are full. Each has a fixed price, mostly the server's: a
+// folder and files of its own, which it makes durable. A few lines now and then are published at once.
+const pace = 100 * time.Millisecond
+
 // publisher puts pieces into batches and publishes them, one after the other.
 type publisher struct {
 	lane   Lane
@@ -112,6 +116,7 @@ type publisher struct {
 
 	piece piece // not yet in a batch from next on
 	next  int
+	began time.Time // when the last batch began to be published
 }
 
 // run publishes until there are no more pieces, or ctx ends: then it publishes the batch in hand within grace.
@@ -155,17 +160,12 @@ func (p *publisher) collect(ctx context.Context, b *batch) bool {
 			continue
 		default:
 		}
-		// A short look at a time, since nobody tells when it has become quiet.
 		for p.piece == nil {
-			linger := p.linger
-			if p.backlog() {
-				linger = max(linger, backlogLinger)
-			}
-			left := time.Until(began.Add(linger))
-			if left <= 0 || p.quiet() {
+			left := p.patience(began)
+			if left <= 0 {
 				return ctx.Err() == nil
 			}
-			timer := time.NewTimer(min(left, time.Millisecond))
+			timer := time.NewTimer(left)
 			ok := p.receive(ctx, timer.C)
 			timer.Stop()
 			if !ok {
@@ -173,6 +173,23 @@ func (p *publisher) collect(ctx context.Context, b *batch) bool {
 			}
 		}
 	}
+}
+
+// patience is how long to wait for more before the next look, for a batch that is not full and began at a time; 0: it had
+// better be published.
+func (p *publisher) patience(began time.Time) time.Duration {
+	if left := time.Until(p.began.Add(pace)); left > 0 {
+		return left
+	}
+	linger := p.linger
+	if p.backlog() {
+		linger = max(linger, backlogLinger)
+	}
+	left := time.Until(began.Add(linger))
+	if left <= 0 || p.quiet() {
+		return 0
+	}
+	return min(left, time.Millisecond) // nobody tells when it has become quiet
 }
 
 // take moves what fits of the piece at hand into the batch, and forgets the piece if all of it did.
@@ -213,12 +230,12 @@ func (p *publisher) publish(ctx context.Context, b *batch) error {
 	if err != nil {
 		return err
 	}
-	start := time.Now()
+	p.began = time.Now()
 	seq, err := p.lane.Publish(ctx, messages)
 	if err != nil {
 		return fmt.Errorf("publish %d messages: %w", len(messages), err)
 	}
-	p.published(b, seq, time.Since(start))
+	p.published(b, seq, time.Since(p.began))
 	for _, done := range b.done {
 		done.Done(seq)
 	}

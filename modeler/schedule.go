@@ -86,6 +86,9 @@ func (m *Modeler) note(pending bool, nextFull time.Time) {
 // changes one takes up, the less each change costs.
 const restFactor = 4
 
+// restPart keeps the modeler from taking more than four fifths of the time when nothing is behind.
+const restPart = 4
+
 // run is the loop. The state is the times of the changes not yet taken up, and when the next refresh may start at all.
 func (s *schedule) run(ctx context.Context, applied <-chan struct{}) {
 	now := time.Now()
@@ -146,7 +149,7 @@ func (s *schedule) run(ctx context.Context, applied <-chan struct{}) {
 		backoff, full = 0, false
 		notBefore = pause{}
 		if took := now.Sub(began); took > s.maxWait {
-			notBefore = pause{now.Add(took), now.Add(restFactor * took)}
+			notBefore = pause{now.Add(took / restPart), now.Add(restFactor * took)}
 		}
 		if pending = more; more {
 			first, last = now, now

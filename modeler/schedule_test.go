@@ -109,10 +109,10 @@ func TestDebounce(t *testing.T) {
 		got := play(t, defaults(), every(50*ms, time.Second, 1300*ms), constant(10*ms), 3*time.Second, nil)
 		expect(t, got, start, started{1250 * ms, ReasonChange, false}, started{1360 * ms, ReasonChange, false})
 	})
-	t.Run("a refresh that takes long is followed by a pause as long", func(t *testing.T) {
-		got := play(t, defaults(), every(10*ms, 500*ms, 5*time.Second), constant(600*ms), 4*time.Second, nil)
-		// 100 + 600 + 600 pause; then each 1.2 s
-		expect(t, got, start, started{1300 * ms, ReasonChange, false}, started{2500 * ms, ReasonChange, false}, started{3700 * ms, ReasonChange, false})
+	t.Run("a refresh that takes long is followed by a pause of a quarter of that", func(t *testing.T) {
+		got := play(t, defaults(), every(10*ms, 500*ms, 9*time.Second), constant(2*time.Second), 8*time.Second, nil)
+		// 100 + 2,000 + 500 pause; then each 2.5 s
+		expect(t, got, start, started{2600 * ms, ReasonChange, false}, started{5100 * ms, ReasonChange, false}, started{7600 * ms, ReasonChange, false})
 	})
 	t.Run("nothing is lost while a refresh runs", func(t *testing.T) {
 		got := play(t, defaults(), []time.Duration{150 * ms}, constant(200*ms), 3*time.Second, nil)
@@ -149,7 +149,7 @@ func TestBehind(t *testing.T) {
 		s := s
 		s.behind = behindFor(3500 * ms)
 		got := play(t, s, every(100*ms, 0, 20*time.Second), constant(time.Second), 5*time.Second, nil)
-		expect(t, got, started{2 * time.Second, ReasonStart, false}, started{4 * time.Second, ReasonChange, false})
+		expect(t, got, started{2 * time.Second, ReasonStart, false}, started{3500 * ms, ReasonChange, false}, started{4750 * ms, ReasonChange, false})
 	})
 	t.Run("what the models alone are behind with is taken up at once", func(t *testing.T) {
 		got := play(t, defaults(), nil, constant(time.Second), 10*time.Second, func(n int) error {

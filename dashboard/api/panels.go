@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -127,13 +128,10 @@ func (a *API) panelBody(ctx context.Context, data *Warehouse, q panelQuestion) (
 		return nil, warehouse.Version{}, err
 	}
 	defer release()
-	if err := missing(ctx, data, q.panel); err != nil {
-		return nil, warehouse.Version{}, err
-	}
 	began := time.Now()
 	result, version, err := data.DB.Select(ctx, q.statement, q.args, q.limits(), func(warehouse.Version) bool { return true })
 	if err != nil {
-		return nil, version, err
+		return nil, version, orMissing(ctx, data, q.panel, err)
 	}
 	body, err := encode(panelAnswer{
 		Panel: q.panel.Name, Page: q.panel.Page, Title: q.panel.Title, About: q.panel.About, Models: notes(data, q.panel),
@@ -150,9 +148,6 @@ func (a *API) panelRows(w http.ResponseWriter, r *http.Request, data *Warehouse,
 		return err
 	}
 	defer release()
-	if err := missing(r.Context(), data, q.panel); err != nil {
-		return err
-	}
 	read := func(want func(warehouse.Version) bool, body *bytes.Buffer) (*warehouse.Result, bool, warehouse.Version, error) {
 		if format == Arrow {
 			truncated, version, err := data.DB.SelectArrow(r.Context(), q.statement, q.args, q.limits(), want, arrowOf(body))
@@ -161,7 +156,20 @@ func (a *API) panelRows(w http.ResponseWriter, r *http.Request, data *Warehouse,
 		result, version, err := data.DB.Select(r.Context(), q.statement, q.args, q.limits(), want)
 		return result, result != nil && result.Truncated, version, err
 	}
-	return a.rows(w, r, format, q.panel.OfRefresh(), read, nil)
+	return orMissing(r.Context(), data, q.panel, a.rows(w, r, format, q.panel.OfRefresh(), read, nil))
+}
+
+// orMissing makes of a panel's error one that names what the warehouse does not have, if that is why. It is asked only then: the
+// catalogue takes longer to answer than most panels.
+func orMissing(ctx context.Context, data *Warehouse, panel panels.Panel, err error) error {
+	if err == nil {
+		return nil
+	}
+	var lacking *Error
+	if errors.As(missing(ctx, data, panel), &lacking) {
+		return lacking
+	}
+	return err
 }
 
 // missing names the first model or column that a panel needs and the warehouse does not have.

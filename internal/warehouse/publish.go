@@ -241,19 +241,18 @@ func (t *Tx) copyTable(ctx context.Context, table Table, schema, query string) e
 	return nil
 }
 
-// Version is what the marts hold in this transaction.
+// Version is what the marts hold in this transaction; zero before the first refresh. Every answer asks it, and the catalogue
+// takes longer to say whether the tables are there than they do to be read.
 func (t *Tx) Version(ctx context.Context) (Version, error) {
 	var version Version
-	var known bool
-	if err := t.QueryRow(ctx, `SELECT count(*) = 2 FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'meta'
-		AND table_name IN ('refreshes', 'refresh_state')`, Catalog).Scan(&known); err != nil || !known {
-		return version, err
-	}
 	var refreshed, newest sql.NullTime
 	err := t.QueryRow(ctx, `SELECT (SELECT coalesce(max(id), 0) FROM meta.refreshes WHERE error IS NULL),
 		(SELECT max(refreshed_at) FROM meta.refresh_state), (SELECT max(newest_extracted_at) FROM meta.refresh_state)`).
 		Scan(&version.Refresh, &refreshed, &newest)
-	if err != nil {
+	switch {
+	case isType(err, duckdb.ErrorTypeCatalog):
+		return version, nil
+	case err != nil:
 		return version, fmt.Errorf("read what the marts hold: %w", err)
 	}
 	version.RefreshedAt, version.Newest = refreshed.Time.UTC(), newest.Time.UTC()
