@@ -52,6 +52,9 @@ type Config struct {
 	Once bool
 	// Identity keeps the writer's id and the lane's names; nil: nothing is kept.
 	Identity *Identity
+	// Positions is a folder in which the lane's positions are kept from an orderly stop to the next start; empty: they are read in
+	// the stream each time.
+	Positions string
 	// Takeover takes the lane from a living writer.
 	Takeover bool
 	// Backfill reads everything from its start again, whatever the positions say. Row keys stay what they were.
@@ -154,7 +157,7 @@ func (i *Ingest) run(ctx context.Context) error {
 	i.now.writer = writer
 	i.mu.Unlock()
 	lane, err := i.conn.OpenLane(ctx, stream.LaneConfig{
-		Lane: i.cfg.Lane, Writer: writer, Heartbeat: i.cfg.Heartbeat, Takeover: i.cfg.Takeover,
+		Lane: i.cfg.Lane, Writer: writer, Heartbeat: i.cfg.Heartbeat, Takeover: i.cfg.Takeover, Keeper: positionKeeper(i.cfg.Positions),
 		OnWait: func(other *proto.Heartbeat) {
 			i.enter(StateStandby, fmt.Sprintf("writer %s (host %s, process %d) has the lane", other.GetWriter(), other.GetHost(), other.GetPid()))
 		},

@@ -78,7 +78,7 @@ func (c sources) lanes(cfg config.Loaded, opt serviceOptions) ([]ingest.Config, 
 	identity := ingest.NewIdentity(cfg.IdentityPath())
 	var lanes []ingest.Config
 	add := func(name string, lane ingest.Config) {
-		lane.Lane, lane.Identity = name, identity
+		lane.Lane, lane.Identity, lane.Positions = name, identity, cfg.PositionsPath()
 		lane.Once, lane.Backfill, lane.Takeover, lane.Reread = opt.once, opt.backfill, opt.takeover, opt.reread
 		lanes = append(lanes, lane)
 	}

@@ -85,3 +85,6 @@ func (c Config) LockPath() string { return filepath.Join(c.DataDir, "LOCK") }
 
 // IdentityPath holds what a source must remember about itself.
 func (c Config) IdentityPath() string { return filepath.Join(c.DataDir, "source.json") }
+
+// PositionsPath is the folder in which sources keep their positions while they do not run.
+func (c Config) PositionsPath() string { return filepath.Join(c.DataDir, "positions") }

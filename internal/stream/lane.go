@@ -34,6 +34,8 @@ type LaneConfig struct {
 	// OnWait is called when waiting for another writer begins; nil: nothing is called. Host and process are unset
 	// if the other's heartbeat cannot be read.
 	OnWait func(other *proto.Heartbeat)
+	// Keeper keeps the positions from a release of the lane to the next start; nil: they are read in the stream.
+	Keeper PositionKeeper
 }
 
 // Lane is the one writer of a lane. Its methods may be called from several goroutines; they take turns.
@@ -51,6 +53,10 @@ type Lane struct {
 	// failure is what Publish returns without trying: ErrLaneReset until the positions are read again, a
 	// *TakenError or ErrClosed for ever.
 	failure error
+	// positions are the lane's, once they were read; nil while they are not known.
+	positions map[string][]byte
+	// recalled are those that were kept, until they are asked for.
+	recalled map[string][]byte
 }
 
 // OpenLane takes a lane for a writer: at once if the lane is empty, was this writer's last, was released or is to be
@@ -81,6 +87,7 @@ func (c *Conn) OpenLane(ctx context.Context, cfg LaneConfig) (*Lane, error) {
 		}
 		life, _ := c.link.state()
 		if watch.free(end, now, time.Now(), life) {
+			l.recall(end)
 			switch err := l.take(ctx, end); {
 			case err == nil:
 				l.log.Info().Uint64("last", l.last).Msg("lane open")
@@ -229,6 +236,9 @@ func (l *Lane) Release(ctx context.Context) error {
 	l.failure = fmt.Errorf("lane %s: %w", l.cfg.Lane, ErrClosed)
 	if err != nil && !isLost(err) {
 		return fmt.Errorf("release: %w", err)
+	}
+	if err == nil {
+		l.keep(ctx)
 	}
 	return nil
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"maps"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -32,7 +32,14 @@ func (l *Lane) Positions(ctx context.Context) (map[string][]byte, error) {
 	if l.failure != nil && !errors.Is(l.failure, ErrLaneReset) {
 		return nil, l.failure
 	}
+	if l.failure == nil {
+		if kept, ok := l.recalledPositions(ctx); ok {
+			l.positions = kept
+			return maps.Clone(kept), nil
+		}
+	}
 	reset := l.failure
+	l.positions = nil
 	// The end is read before the positions: if a batch that was given up lands in between, the next publish is
 	// refused and the positions are read once more.
 	if reset != nil {
@@ -51,6 +58,7 @@ func (l *Lane) Positions(ctx context.Context) (map[string][]byte, error) {
 		}
 		return nil, fmt.Errorf("read positions of lane %s: %w", l.cfg.Lane, err)
 	}
+	l.positions = maps.Clone(positions)
 	return positions, nil
 }
 
@@ -63,7 +71,7 @@ func (c *Conn) positions(ctx context.Context, lane string) (map[string][]byte, e
 		_, renewed := c.link.state()
 		positions = map[string][]byte{}
 		err := c.eachPosition(ctx, proto.LanePositions(lane), func(subject string, data []byte) {
-			if name := subject[strings.LastIndexByte(subject, '.')+1:]; name != writerPosition {
+			if name := positionName(subject); name != writerPosition {
 				positions[name] = data
 			}
 		})

@@ -96,7 +96,7 @@ func (l *Lane) publish(ctx context.Context, messages []Outgoing) (uint64, error)
 			return err
 		})
 		if err == nil {
-			return l.landed(seq), nil
+			return l.landed(seq, messages), nil
 		}
 		if berr := l.conn.broken(); berr != nil {
 			l.failure = berr
@@ -114,7 +114,7 @@ func (l *Lane) publish(ctx context.Context, messages []Outgoing) (uint64, error)
 		switch l.judge(end, batch) {
 		case landed:
 			l.log.Info().Err(err).Uint64("seq", end.LastSeq).Msg("publish without an answer had landed")
-			return l.landed(end.LastSeq), nil
+			return l.landed(end.LastSeq, messages), nil
 		case lost:
 			l.failure = fmt.Errorf("%w: lane %s ends at %d, not at %d", ErrLaneReset, l.cfg.Lane, end.LastSeq, l.last)
 			return 0, l.failure
@@ -132,7 +132,8 @@ func (l *Lane) publish(ctx context.Context, messages []Outgoing) (uint64, error)
 	}
 }
 
-func (l *Lane) landed(seq uint64) uint64 {
+func (l *Lane) landed(seq uint64, messages []Outgoing) uint64 {
+	l.note(messages)
 	l.last, l.published = seq, time.Now()
 	return seq
 }
