@@ -17,15 +17,16 @@ import (
 // sessionRows is how many documents a session of the benchmark has.
 const sessionRows = 200
 
-// fill writes sessions [from, to) of n documents each beginning at document first, and what the sink would note. Documents
-// take turns: a prompt or a tool's result, a response with a text, a response with a tool call.
-func (b *bronze) fill(t testing.TB, sessions string, first, n int) {
+// fill writes n documents each of some of so many sessions, beginning at document first, and what the sink would note.
+// Documents take turns: a prompt or a tool's result, a response with a text, a response with a tool call. Sessions come in
+// another order than that of their dates, as they do when a folder is imported file by file.
+func (b *bronze) fill(t testing.TB, sessions string, of, first, n int) {
 	t.Helper()
 	b.batch++
 	b.exec(t, fmt.Sprintf(`CREATE OR REPLACE TABLE bench_rows AS
 		SELECT s, i, 'session-' || s || '-0000-4000-8000-000000000000' AS session_id, 'd' || s || '-' || i AS _id,
-			TIMESTAMPTZ '2025-01-01 00:00:00Z' + INTERVAL (s * 20) MINUTE + INTERVAL (i * 20) SECOND AS ts, i %% 3 AS turn
-		FROM (SELECT unnest(%s) AS s), range(%d, %d) r(i)`, sessions, first, first+n),
+			TIMESTAMPTZ '2025-01-01 00:00:00Z' + INTERVAL (s * 7919 %% %d * 20) MINUTE + INTERVAL (i * 20) SECOND AS ts, i %% 3 AS turn
+		FROM (SELECT unnest(%s) AS s), range(%d, %d) r(i)`, of, sessions, first, first+n),
 		fmt.Sprintf(`INSERT INTO raw.conversations BY NAME
 		SELECT _id, CASE turn WHEN 0 THEN 'user' ELSE 'assistant' END AS type, session_id, '-home-project-' || (s %% 40) AS project_id, ts AS "timestamp",
 			ts AS ingested_at, ts AS extracted_at, CASE turn WHEN 0 THEN 'user' ELSE 'assistant' END AS message_role,
@@ -69,7 +70,7 @@ func BenchmarkRefresh(b *testing.B) {
 		data := &bronze{db: db}
 		const part = 250
 		for s := 0; s < sessions; s += part {
-			data.fill(b, fmt.Sprintf("range(%d, %d)", s, min(s+part, sessions)), 0, sessionRows)
+			data.fill(b, fmt.Sprintf("range(%d, %d)", s, min(s+part, sessions)), sessions, 0, sessionRows)
 		}
 		m := newModeler(db, modeler.Config{ProjectFS: modeler.Models()})
 		began := cpuTime()
@@ -90,7 +91,7 @@ func BenchmarkRefresh(b *testing.B) {
 				var cpu, wall []time.Duration
 				run := func() {
 					more++
-					data.fill(b, list, more, 1)
+					data.fill(b, list, sessions, more, 1)
 					began, at := cpuTime(), time.Now()
 					defer func() { cpu, wall = append(cpu, cpuTime()-began), append(wall, time.Since(at)) }()
 					b.StartTimer()

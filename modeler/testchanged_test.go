@@ -89,6 +89,31 @@ func TestChangedRowsAreTested(t *testing.T) {
 	}
 }
 
+// What a row refers to is looked for among what was computed with it, and then everywhere.
+func TestRelationshipsOfChangedRows(t *testing.T) {
+	b := fixture(t)
+	schema := replaced(t, "marts/_schema.yml", "- {name: content_length}",
+		"- {name: content_length, tests: [relationships: {to: \"ref('dim_sessions')\", field: content_length, where: content_length >= 1000}]}")
+	m := newModeler(b.db, modeler.Config{ProjectFS: overlay(t, map[string]string{"marts/_schema.yml": schema})})
+	refresh(t, m, modeler.Options{})
+	test(t, m)
+	for _, c := range []struct {
+		what, want string
+		docs       []doc
+	}{
+		{"a session that refers to itself", "", []doc{{id: "4", session: "c", length: 1000}}},
+		{"one that refers to another, which did not change", "", []doc{{id: "5", session: "d", length: 1000}, {id: "6", session: "d", length: 1}}},
+		{"one that refers to none", "relationships_fct_docs_content_length fail",
+			[]doc{{id: "7", session: "e", length: 2000}, {id: "8", session: "e", length: 1}}},
+	} {
+		b.apply(t, c.docs, nil)
+		refresh(t, m, modeler.Options{Reason: modeler.ReasonChange})
+		if got := failing(m); got != c.want {
+			t.Errorf("%s: %q, want %q", c.what, got, c.want)
+		}
+	}
+}
+
 // What another process found is known, and a rebuild in parts looks at all rows of a view over documents.
 func TestResultsOutliveTheProcess(t *testing.T) {
 	b := fixture(t)
