@@ -103,8 +103,7 @@ func TestRelationshipsOfChangedRows(t *testing.T) {
 	}{
 		{"a session that refers to itself", "", []doc{{id: "4", session: "c", length: 1000}}},
 		{"one that refers to another, which did not change", "", []doc{{id: "5", session: "d", length: 1000}, {id: "6", session: "d", length: 1}}},
-		{"one that refers to none", "relationships_fct_docs_content_length fail",
-			[]doc{{id: "7", session: "e", length: 2000}, {id: "8", session: "e", length: 1}}},
+		{"one that refers to none", "relationships_fct_docs_content_length fail", []doc{{id: "7", session: "e", length: 2000}, {id: "8", session: "e", length: 1}}},
 	} {
 		b.apply(t, c.docs, nil)
 		refresh(t, m, modeler.Options{Reason: modeler.ReasonChange})

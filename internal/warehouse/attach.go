@@ -19,8 +19,8 @@ import (
 const Catalog = "analytics"
 
 const (
-	// RowGroupSize of every table: small enough that literal bounds on date and session prune well.
-	RowGroupSize = 16384
+	// rowGroupSize of every table: small enough that literal bounds on date and session prune well.
+	rowGroupSize = 16384
 	// checkpointThreshold is the size of the log at which a commit writes it into the file.
 	checkpointThreshold = "256MB"
 	// maxReaders bounds the pooled connections; a caller beyond waits.
@@ -135,7 +135,7 @@ func (inst *instance) set(ctx context.Context, conn *sql.Conn, cfg Config) error
 }
 
 // layout is how every file is attached for writing.
-var layout = fmt.Sprintf("STORAGE_VERSION 'latest', ROW_GROUP_SIZE %d", RowGroupSize)
+var layout = fmt.Sprintf("STORAGE_VERSION 'latest', ROW_GROUP_SIZE %d", rowGroupSize)
 
 func attachStatement(cfg Config) string {
 	options := layout
