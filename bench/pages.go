@@ -15,10 +15,11 @@ import (
 	"claude-analytics/internal/lockfile"
 )
 
-// pageRounds is how often each panel is asked; the median counts.
+// pageRounds is how often a panel is asked, each time for other days, since answers are kept until the next refresh; the median
+// counts. Those without days are asked once.
 const pageRounds = 7
 
-// pages asks a service that follows the corpus for every panel of the page, over all days.
+// pages asks a service that follows the corpus for every panel of the page, over all days that there are.
 func (b *bench) pages(ctx context.Context) error {
 	data, err := b.fresh("pages")
 	if err != nil {
@@ -55,20 +56,26 @@ func (b *bench) pages(ctx context.Context) error {
 	}
 	slowest := 0.0
 	for _, p := range listed.Panels {
-		address := base + "panels/" + p.Name
+		query := url.Values{}
 		if slices.Contains(p.Parameters, "session") {
-			address += "?session=" + url.QueryEscape(longest.Rows[0][0])
+			query.Set("session", longest.Rows[0][0])
 		}
 		var times []float64
-		for range pageRounds {
+		for round := range pageRounds {
+			if slices.Contains(p.Parameters, "from") {
+				query.Set("from", fmt.Sprintf("1900-01-%02d", round+1))
+			}
 			began := time.Now()
-			if err := asked(ctx, address, &struct{}{}); err != nil {
+			if err := asked(ctx, base+"panels/"+p.Name+"?"+query.Encode(), &struct{}{}); err != nil {
 				return err
 			}
 			times = append(times, time.Since(began).Seconds()*1000)
+			if !query.Has("from") {
+				break // the next answer would be the one that was kept since
+			}
 		}
 		sort.Float64s(times)
-		took := times[pageRounds/2]
+		took := times[len(times)/2]
 		slowest = max(slowest, took)
 		b.add("pages: "+p.Name, took, "ms", "< 50")
 	}
