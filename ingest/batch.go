@@ -116,7 +116,7 @@ type publisher struct {
 
 	piece piece // not yet in a batch from next on
 	next  int
-	began time.Time // when the last batch began to be published
+	sent  time.Time // when the last batch began to be published
 }
 
 // run publishes until there are no more pieces, or ctx ends: then it publishes the batch in hand within grace.
@@ -178,7 +178,7 @@ func (p *publisher) collect(ctx context.Context, b *batch) bool {
 // patience is how long to wait for more before the next look, for a batch that is not full and began at a time; 0: it had
 // better be published.
 func (p *publisher) patience(began time.Time) time.Duration {
-	if left := time.Until(p.began.Add(pace)); left > 0 {
+	if left := time.Until(p.sent.Add(pace)); left > 0 {
 		return left
 	}
 	linger := p.linger
@@ -230,12 +230,12 @@ func (p *publisher) publish(ctx context.Context, b *batch) error {
 	if err != nil {
 		return err
 	}
-	p.began = time.Now()
+	p.sent = time.Now()
 	seq, err := p.lane.Publish(ctx, messages)
 	if err != nil {
 		return fmt.Errorf("publish %d messages: %w", len(messages), err)
 	}
-	p.published(b, seq, time.Since(p.began))
+	p.published(b, seq, time.Since(p.sent))
 	for _, done := range b.done {
 		done.Done(seq)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -117,8 +116,7 @@ func (r *folderReader) piece(slice *transcript.Slice) piece {
 	if r.reread == nil {
 		return slicePiece{slice}
 	}
-	subject := slice.PositionSubject()
-	return rereadPiece{slicePiece{slice}, r.reread, r.published[subject[strings.LastIndexByte(subject, '.')+1:]]}
+	return rereadPiece{slicePiece{slice}, r.reread, r.published[proto.PositionName(slice.PositionSubject())]}
 }
 
 func (r *folderReader) pieces() <-chan piece { return r.out }

@@ -147,8 +147,7 @@ func (s *Survey) folders(ctx context.Context, positions map[string]*proto.Positi
 	g.Go(func() error { return follower.Run(reading) })
 	g.Go(func() error {
 		for slice := range follower.Slices() {
-			subject := slice.PositionSubject()
-			name := subject[strings.LastIndexByte(subject, '.')+1:]
+			name := proto.PositionName(slice.PositionSubject())
 			err := surveySlice(slice, published[name], before[name], s.cfg.Lane, content, &ahead, fn)
 			slice.Done()
 			if err != nil {

@@ -110,6 +110,9 @@ func PositionSubject(lane, name string) string {
 	return subjectRoot + "." + lane + "." + positionBucket + "." + name
 }
 
+// PositionName is the part of a position's subject that names it.
+func PositionName(subject string) string { return lastToken(subject) }
+
 // LaneSubjects matches all that a lane's writer publishes.
 func LaneSubjects(lane string) string { return subjectRoot + "." + lane + ".>" }
 
@@ -122,7 +125,9 @@ func DeadLetterSubject(lane, place string) string {
 }
 
 // LetterName is the part of a dead letter's subject that names the letter.
-func LetterName(subject string) string { return subject[strings.LastIndexByte(subject, '.')+1:] }
+func LetterName(subject string) string { return lastToken(subject) }
+
+func lastToken(subject string) string { return subject[strings.LastIndexByte(subject, '.')+1:] }
 
 // LetterSubject matches the letter of a key, whatever its lane.
 func LetterSubject(key string) string { return deadLetterRoot + ".*." + key }

@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"maps"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -75,14 +74,11 @@ func (l *Lane) dropRemoved(ctx context.Context, positions map[string][]byte) err
 	}
 	there := map[string]bool{}
 	for subject := range info.State.Subjects {
-		there[positionName(subject)] = true
+		there[proto.PositionName(subject)] = true
 	}
 	maps.DeleteFunc(positions, func(name string, _ []byte) bool { return !there[name] })
 	return nil
 }
-
-// positionName is the last token of a position's subject.
-func positionName(subject string) string { return subject[strings.LastIndexByte(subject, '.')+1:] }
 
 // note remembers the positions among messages that are durable.
 func (l *Lane) note(messages []Outgoing) {
@@ -90,7 +86,7 @@ func (l *Lane) note(messages []Outgoing) {
 		return
 	}
 	for _, m := range messages {
-		if name := positionName(m.Subject); proto.IsPosition(m.Subject) && name != writerPosition {
+		if name := proto.PositionName(m.Subject); proto.IsPosition(m.Subject) && name != writerPosition {
 			l.positions[name] = m.Data
 		}
 	}

@@ -71,7 +71,7 @@ func (c *Conn) positions(ctx context.Context, lane string) (map[string][]byte, e
 		_, renewed := c.link.state()
 		positions = map[string][]byte{}
 		err := c.eachPosition(ctx, proto.LanePositions(lane), func(subject string, data []byte) {
-			if name := positionName(subject); name != writerPosition {
+			if name := proto.PositionName(subject); name != writerPosition {
 				positions[name] = data
 			}
 		})

@@ -237,3 +237,19 @@ func TestPublisherFollowsRefreshes(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Before the first refresh there is no version, and the transaction that asked for it reads on.
+func TestVersionBeforeTheFirstRefresh(t *testing.T) {
+	db := open(t, Config{Path: filepath.Join(t.TempDir(), "analytics.duckdb")})
+	err := db.Read(t.Context(), func(ctx context.Context, tx *Tx) error {
+		version, err := tx.Version(ctx)
+		if err != nil || version != (Version{}) {
+			t.Errorf("version %+v, %v", version, err)
+		}
+		var n int
+		return tx.QueryRow(ctx, "SELECT count(*) FROM raw.conversations").Scan(&n)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
