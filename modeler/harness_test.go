@@ -57,7 +57,7 @@ func openWarehouse(t testing.TB) *warehouse.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db := warehouse.New(warehouse.Config{Path: filepath.Join(dir, "w.duckdb"), Threads: 2, MemoryLimit: "2GB"}, zerolog.Nop())
+	db := warehouse.New(warehouse.Config{Path: filepath.Join(dir, "w.duckdb"), Copies: filepath.Join(dir, ".publish"), Threads: 2, MemoryLimit: "2GB"}, zerolog.Nop())
 	if err := db.Open(context.Background()); err != nil {
 		t.Fatal(err)
 	}

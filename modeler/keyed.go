@@ -144,6 +144,7 @@ func (r *run) replaceKeys(ctx context.Context, n *project.Node, keys *keySet) (i
 	if err != nil {
 		return 0, err
 	}
+	r.diffOf(n).replaced, r.diffOf(n).column = keys, column.Type
 	for up := range scoped {
 		if err := r.exec(ctx, "drop temporary view", "DROP VIEW "+temp(up.Name)); err != nil {
 			return 0, err

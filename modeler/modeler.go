@@ -97,7 +97,9 @@ type Result struct {
 	More            bool          `json:"more,omitempty"`  // a part of the backlog is left
 	Models          []ModelResult `json:"models"`
 	Rules           []RuleChange  `json:"rules,omitempty"` // whose version changed
-	newest          time.Time     // arrival of the newest document that the marts hold
+	// Changes are the rows that it replaced.
+	Changes warehouse.Changes `json:"-"`
+	newest  time.Time         // arrival of the newest document that the marts hold
 }
 
 // Nothing is whether the marts were up to date already.
@@ -297,7 +299,8 @@ func (r *run) result() Result {
 	}
 	return Result{
 		ID: r.id, Kind: r.kind(), Reason: r.opts.Reason, Started: r.opts.started,
-		ChangedSessions: r.changed, Sessions: r.sessions, Batch: r.batch, More: r.more, Models: r.models, Rules: r.rules, newest: r.state.newest.Time,
+		ChangedSessions: r.changed, Sessions: r.sessions, Batch: r.batch, More: r.more, Models: r.models, Rules: r.rules,
+		Changes: r.changes, newest: r.state.newest.Time,
 	}
 }
 

@@ -46,6 +46,7 @@ type run struct {
 	tests     *changedTests
 	fresh     map[*project.Node]string // temporary table that holds the rows that were computed of a table
 	rules     []RuleChange
+	changes   warehouse.Changes
 }
 
 // ModelError is a model that DuckDB refused, with its place.

@@ -100,6 +100,9 @@ func (r *run) finish(ctx context.Context) error {
 	if err := r.applyRules(ctx, now); err != nil {
 		return err
 	}
+	if err := r.noteChanges(ctx); err != nil {
+		return err
+	}
 	return r.recordRefresh(ctx, now)
 }
 

@@ -132,7 +132,7 @@ func (s *service) erase(ctx context.Context, request gcRequest, report *gcReport
 		return err
 	}
 	if s.copies != nil {
-		s.copies.Changed()
+		s.copies.Anew()
 	}
 	if done.Record == nil {
 		return errors.New("the erasure has no record")

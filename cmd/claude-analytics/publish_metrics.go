@@ -27,5 +27,6 @@ func registerPublishing(registry prometheus.Registerer, status func() warehouse.
 		return time.Since(s.PublishedAt).Seconds()
 	})
 	counter("copies_total", "Copies made.", func(s warehouse.PublisherStatus) float64 { return float64(s.Copies) })
+	counter("whole_total", "Copies made of everything, not of what had changed.", func(s warehouse.PublisherStatus) float64 { return float64(s.Whole) })
 	counter("failures_total", "Copies that failed and were tried again.", func(s warehouse.PublisherStatus) float64 { return float64(s.Failures) })
 }

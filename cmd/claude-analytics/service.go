@@ -191,7 +191,7 @@ func (s *service) behind() bool {
 
 // announceRefresh tells whoever listens that the marts are new.
 func (s *service) announceRefresh(result modeler.Result) {
-	s.copies.Changed()
+	s.copies.Changed(result.Changes)
 	if s.http != nil {
 		s.http.API().Refreshed(result)
 	}

@@ -36,9 +36,13 @@ func (t *Tx) Schemas(ctx context.Context) ([]string, error) {
 }
 
 // Tables lists the tables and views of the file, sorted by schema and name.
-func (t *Tx) Tables(ctx context.Context) ([]Table, error) {
-	rows, err := t.Query(ctx, `SELECT schema_name, table_name, false FROM duckdb_tables() WHERE database_name = $1 AND NOT internal
-		UNION ALL SELECT schema_name, view_name, true FROM duckdb_views() WHERE database_name = $1 AND NOT internal ORDER BY 1, 2`, Catalog)
+func (t *Tx) Tables(ctx context.Context) ([]Table, error) { return t.tablesOf(ctx, Catalog, "") }
+
+// tablesOf lists the tables and views of a database, in one schema or, if that is empty, in all.
+func (t *Tx) tablesOf(ctx context.Context, database, schema string) ([]Table, error) {
+	rows, err := t.Query(ctx, `SELECT schema_name, table_name, false FROM duckdb_tables() WHERE database_name = $1 AND $2 IN ('', schema_name) AND NOT internal
+		UNION ALL SELECT schema_name, view_name, true FROM duckdb_views() WHERE database_name = $1 AND $2 IN ('', schema_name) AND NOT internal ORDER BY 1, 2`,
+		database, schema)
 	if err != nil {
 		return nil, fmt.Errorf("list tables: %w", err)
 	}

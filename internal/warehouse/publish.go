@@ -19,8 +19,8 @@ import (
 // every tool that opens the file.
 const CopyCatalog = "marts"
 
-// gold is the schema that is published.
-const gold = "marts"
+// Gold is the schema that is published.
+const Gold = "marts"
 
 // copyStorage is the oldest format that has all that the gold layer needs: files of the newest one open only in
 // DuckDB 1.5 and later, and tools lag behind.
@@ -56,29 +56,42 @@ type Published struct {
 	Tables int
 	Bytes  int64
 	Took   time.Duration
+	// Whole is whether everything was copied, not only what changed since the copy before.
+	Whole bool
+	// replaced is how many rows were put in the place of others since a copy was whole.
+	replaced int64
 }
 
 // Publish writes the gold layer into a file of its own, aside, and puts it in the place of path. It reads one committed
 // state in a transaction of its own: writers go on meanwhile. describe, if given, adds the tables' and columns' comments.
 func (d *DB) Publish(ctx context.Context, path string, describe func(table string) Comments) (Published, error) {
+	return d.publish(ctx, path, describe, nil)
+}
+
+// publish is Publish that begins from the copy before, if since, which may be nil, says what has changed.
+func (d *DB) publish(ctx context.Context, path string, describe func(string) Comments, since sinceCopy) (Published, error) {
 	began := time.Now()
 	if d.cfg.Copies == "" {
 		return Published{}, errors.New("publish: no folder for copies is configured")
 	}
-	building, err := d.freshCopyPath(began)
+	aside, err := d.freshCopyPath(began)
 	if err != nil {
 		return Published{}, fmt.Errorf("publish: %w", explain(err, path))
 	}
-	defer os.Remove(building) //nolint:errcheck // after the rename there is nothing left
+	defer os.Remove(aside) //nolint:errcheck // after the rename there is nothing left
 	var published Published
 	var failed error
 	err = d.use(ctx, func(inst *instance) error {
 		// A fault of the copy is no fault of the warehouse, which must not be opened anew for it.
-		published, failed = inst.copyGold(ctx, building, describe)
+		published, failed = inst.copyGold(ctx, &copying{path: path, aside: aside, describe: describe, since: since})
 		return nil
 	})
+	if err == nil && since != nil && errors.Is(failed, errWhole) {
+		d.log.Info().Err(failed).Msg("the published copy is made anew")
+		return d.publish(ctx, path, describe, nil)
+	}
 	if err = errors.Join(err, failed); err == nil {
-		err = replace(building, path)
+		err = replace(aside, path)
 	}
 	if err != nil {
 		return Published{}, fmt.Errorf("publish: %w", explain(err, path))
@@ -116,131 +129,6 @@ func (d *DB) freshCopyPath(now time.Time) (string, error) {
 	return filepath.Join(d.cfg.Copies, fmt.Sprintf("copy-%d.duckdb", now.UnixNano())), nil
 }
 
-// building is the name that the copy has while it is written.
-const building = "building_copy"
-
-func (inst *instance) copyGold(ctx context.Context, path string, describe func(string) Comments) (published Published, err error) {
-	conn, err := inst.writers.Conn(ctx)
-	if err != nil {
-		return published, fmt.Errorf("connect: %w", err)
-	}
-	defer conn.Close() //nolint:errcheck // closing a DuckDB connection cannot fail
-	if _, err := conn.ExecContext(ctx, fmt.Sprintf("ATTACH %s AS %s (STORAGE_VERSION '%s')", Literal(path), building, copyStorage)); err != nil {
-		return published, fmt.Errorf("begin the copy: %w", err)
-	}
-	detached := false
-	detach := func() error {
-		detached = true
-		_, err := conn.ExecContext(context.WithoutCancel(ctx), "USE "+inst.catalog+"; DETACH "+building)
-		return err
-	}
-	defer func() {
-		if !detached {
-			_ = detach() // err says what went wrong
-		}
-	}()
-	if published, err = copyInto(ctx, conn, describe); err != nil {
-		return published, err
-	}
-	if err := writeOut(ctx, conn); err != nil {
-		return published, fmt.Errorf("write the copy out: %w", err)
-	}
-	if err := detach(); err != nil {
-		return published, fmt.Errorf("close the copy: %w", err)
-	}
-	return published, nil
-}
-
-// copyInto fills the attached copy in one transaction.
-func copyInto(ctx context.Context, conn *sql.Conn, describe func(string) Comments) (published Published, err error) {
-	if _, err := conn.ExecContext(ctx, "BEGIN TRANSACTION"); err != nil {
-		return published, fmt.Errorf("begin: %w", err)
-	}
-	open := true
-	defer func() {
-		if open {
-			err = errors.Join(err, rollback(ctx, conn))
-		}
-	}()
-	tx := &Tx{conn: conn}
-	tables, err := tx.Tables(ctx)
-	if err != nil {
-		return published, err
-	}
-	if published.Version, err = tx.Version(ctx); err != nil {
-		return published, err
-	}
-	if _, err := tx.Exec(ctx, "CREATE SCHEMA "+building+".meta"); err != nil {
-		return published, fmt.Errorf("create schema: %w", err)
-	}
-	var views []Table
-	for _, table := range tables {
-		switch {
-		case table.Schema == gold && table.View:
-			views = append(views, table)
-			continue
-		case table.Schema == gold:
-			err = tx.copyTable(ctx, table, "main", "SELECT * FROM %s")
-		case table.Schema == "meta" && publishedMeta[table.Name] != "":
-			err = tx.copyTable(ctx, table, "meta", publishedMeta[table.Name])
-		default:
-			continue
-		}
-		if err != nil {
-			return published, err
-		}
-		published.Tables++
-	}
-	for _, view := range views {
-		if err := tx.copyView(ctx, view); err != nil {
-			return published, err
-		}
-		published.Tables++
-	}
-	if err := tx.comment(ctx, tables, describe); err != nil {
-		return published, err
-	}
-	published.PublishedAt = time.Now().UTC().Truncate(time.Microsecond)
-	if err := tx.stamp(ctx, published.Version); err != nil {
-		return published, err
-	}
-	open = false
-	if _, err := conn.ExecContext(ctx, "COMMIT"); err != nil {
-		return published, fmt.Errorf("commit: %w", err)
-	}
-	return published, nil
-}
-
-const (
-	writeOutPause = 50 * time.Millisecond
-	writeOutTries = 200
-)
-
-// writeOut checkpoints the copy. DuckDB refuses while a transaction of another connection has touched the copy, which each
-// look at the whole catalog does (a refresh's, a BI tool's): those are waited for. FORCE would hold up new ones meanwhile.
-func writeOut(ctx context.Context, conn *sql.Conn) error {
-	for try := 1; ; try++ {
-		_, err := conn.ExecContext(ctx, "CHECKPOINT "+building)
-		if err == nil || try == writeOutTries || !isType(err, duckdb.ErrorTypeTransaction) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(writeOutPause):
-		}
-	}
-}
-
-func (t *Tx) copyTable(ctx context.Context, table Table, schema, query string) error {
-	from := Catalog + "." + Ident(table.Schema) + "." + Ident(table.Name)
-	statement := fmt.Sprintf("CREATE TABLE %s.%s.%s AS "+query, building, schema, Ident(table.Name), from)
-	if _, err := t.Exec(ctx, statement); err != nil {
-		return fmt.Errorf("copy %s.%s: %w", table.Schema, table.Name, err)
-	}
-	return nil
-}
-
 // Version is what the marts hold in this transaction; zero before the first refresh. Every answer asks it, and the catalogue
 // takes longer to say whether the tables are there than they do to be read.
 func (t *Tx) Version(ctx context.Context) (Version, error) {
@@ -266,16 +154,16 @@ func (t *Tx) Version(ctx context.Context) (Version, error) {
 }
 
 // stamp writes into the copy what it holds.
-func (t *Tx) stamp(ctx context.Context, version Version) error {
+func (t *Tx) stamp(ctx context.Context, published Published) error {
 	null := func(at time.Time) any {
 		if at.IsZero() {
 			return nil
 		}
 		return at
 	}
-	_, err := t.Exec(ctx, "CREATE TABLE "+building+`.meta.published AS SELECT $1::BIGINT AS refresh, $2::TIMESTAMPTZ AS refreshed_at,
-		$3::TIMESTAMPTZ AS newest_extracted_at, $4::TIMESTAMPTZ AS published_at`,
-		version.Refresh, null(version.RefreshedAt), null(version.Newest), version.PublishedAt)
+	_, err := t.Exec(ctx, "CREATE OR REPLACE TABLE "+building+`.meta.published AS SELECT $1::BIGINT AS refresh, $2::TIMESTAMPTZ AS refreshed_at,
+		$3::TIMESTAMPTZ AS newest_extracted_at, $4::TIMESTAMPTZ AS published_at, $5::BIGINT AS replaced`,
+		published.Refresh, null(published.RefreshedAt), null(published.Newest), published.PublishedAt, published.replaced)
 	if err != nil {
 		return fmt.Errorf("stamp the copy: %w", err)
 	}

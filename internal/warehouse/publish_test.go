@@ -214,14 +214,14 @@ func TestPublisherFollowsRefreshes(t *testing.T) {
 	}
 	until("the first copy", func() bool { return answer(p.Copy(), "SELECT count(*) FROM dim_sessions") == "1000" })
 	run(t, db, "DELETE FROM marts.dim_sessions WHERE cost < 10", "INSERT INTO meta.refreshes VALUES (3, now(), NULL)")
-	p.Changed()
+	p.Changed(Changes{Refresh: 3, All: true})
 	until("the next copy", func() bool { return answer(p.Copy(), "SELECT count(*) FROM dim_sessions") == "990" })
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
 	run(t, db, "INSERT INTO meta.refreshes VALUES (4, now(), NULL)")
-	p.Changed()
+	p.Changed(Changes{Refresh: 4, All: true})
 	if err := p.Flush(t.Context()); err != nil || p.Status().Refresh != 4 || p.Status().Pending {
 		t.Errorf("flush: %v, %+v", err, p.Status())
 	}

@@ -101,9 +101,6 @@ func (t *Tx) comment(ctx context.Context, tables []Table, describe func(string) 
 		return nil
 	}
 	for _, table := range tables {
-		if table.Schema != gold {
-			continue
-		}
 		comments := describe(table.Name)
 		var isView bool
 		if err := t.QueryRow(ctx, `SELECT count(*) > 0 FROM duckdb_views() WHERE database_name = ? AND view_name = ?`, building, table.Name).Scan(&isView); err != nil {

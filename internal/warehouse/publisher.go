@@ -40,6 +40,7 @@ type PublisherStatus struct {
 	Bytes   int64   `json:"bytes"`
 	Seconds float64 `json:"seconds"` // that the newest copy took
 	Copies  int64   `json:"copies"`  // since the start of the process
+	Whole   int64   `json:"whole"`   // of those, made of everything instead of what had changed
 	// Failures are copies that failed since the start of the process.
 	Failures int64  `json:"failures"`
 	Pending  bool   `json:"pending"` // the marts have changed since
@@ -52,6 +53,8 @@ type Publisher struct {
 	db   *DB
 	copy *Copy
 	log  zerolog.Logger
+	// changes are since the copy that stands in the file.
+	changes changeLog
 
 	changed chan struct{}
 	turn    sync.Mutex // held while a copy is made
@@ -82,8 +85,19 @@ func (p *Publisher) Status() PublisherStatus {
 	return p.status
 }
 
-// Changed says that the marts were refreshed. It never blocks.
-func (p *Publisher) Changed() {
+// Changed says that the marts were refreshed, and what changed. It never blocks, and is called in the order of the refreshes.
+func (p *Publisher) Changed(changes Changes) {
+	p.changes.add(changes)
+	p.wake()
+}
+
+// Anew has the next copy made of everything: nothing of what the file holds may stay, not even in blocks that are free.
+func (p *Publisher) Anew() {
+	p.changes.doubt()
+	p.wake()
+}
+
+func (p *Publisher) wake() {
 	p.mu.Lock()
 	p.status.Pending = true
 	p.mu.Unlock()
@@ -98,9 +112,9 @@ func (p *Publisher) Changed() {
 func (p *Publisher) Run(ctx context.Context) error {
 	if stale, err := p.begin(ctx); err != nil {
 		p.log.Warn().Err(err).Msg("the published copy cannot be used as it stands; it is made anew")
-		p.Changed()
+		p.wake()
 	} else if stale {
-		p.Changed()
+		p.wake()
 	}
 	for {
 		select {
@@ -116,7 +130,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 			}
 		} else if ctx.Err() == nil {
 			p.log.Error().Err(err).Msg("the marts could not be published, the copy before stays in use")
-			p.Changed()
+			p.wake()
 		}
 		select {
 		case <-ctx.Done():
@@ -131,6 +145,7 @@ func (p *Publisher) begin(ctx context.Context) (stale bool, err error) {
 	if err := p.db.removeUnfinished(p.cfg.Path); err != nil {
 		return false, err
 	}
+	doubts := p.changes.begin()
 	var now Version
 	if err := p.db.Read(ctx, func(ctx context.Context, tx *Tx) (err error) {
 		now, err = tx.Version(ctx)
@@ -148,7 +163,11 @@ func (p *Publisher) begin(ctx context.Context) (stale bool, err error) {
 	p.mu.Lock()
 	p.status.Version = version
 	p.mu.Unlock()
-	return !version.sameData(now), nil
+	if !version.sameData(now) {
+		return true, nil
+	}
+	p.changes.published(now.Refresh, doubts)
+	return false, nil
 }
 
 // Flush publishes at once if the marts have changed since the last copy. It is what a process does before it ends.
@@ -166,8 +185,10 @@ func (p *Publisher) publish(ctx context.Context) (time.Duration, error) {
 	p.mu.Lock()
 	p.status.Pending = false // what changes from here on is for the next
 	p.mu.Unlock()
-	published, err := p.db.Publish(ctx, p.cfg.Path, p.cfg.Describe)
+	doubts := p.changes.begin()
+	published, err := p.db.publish(ctx, p.cfg.Path, p.cfg.Describe, p.changes.since)
 	if err == nil {
+		p.changes.published(published.Refresh, doubts)
 		if err = p.copy.Open(ctx); err != nil {
 			err = fmt.Errorf("take the new copy into use: %w", err)
 		}
@@ -181,8 +202,11 @@ func (p *Publisher) publish(ctx context.Context) (time.Duration, error) {
 	}
 	p.status.Version, p.status.Bytes, p.status.Seconds = published.Version, published.Bytes, published.Took.Seconds()
 	p.status.Copies++
+	if published.Whole {
+		p.status.Whole++
+	}
 	p.status.Error = ""
-	p.log.Debug().Int64("refresh", published.Refresh).Int("tables", published.Tables).Int64("bytes", published.Bytes).
+	p.log.Debug().Int64("refresh", published.Refresh).Int("tables", published.Tables).Bool("whole", published.Whole).Int64("bytes", published.Bytes).
 		Dur("took", published.Took).Msg("published")
 	if p.cfg.OnPublish != nil {
 		p.cfg.OnPublish(published)
