@@ -12,6 +12,9 @@ import (
 // errWhole means that a copy could not be brought up to date from the one before, and is to be made of everything.
 var errWhole = errors.New("a copy of everything is to be made")
 
+// fewReplaced rows in the place of others are never too many: what they leave behind in the file is small.
+const fewReplaced = 10_000
+
 // sinceCopy gives the refresh that the published copy shows and what changed from there until another; ok is false if that is
 // not known.
 type sinceCopy func(ctx context.Context, refresh int64) (holds int64, changed map[string]*changedRows, ok bool)
@@ -76,7 +79,7 @@ func (t *Tx) followUp(ctx context.Context, tables []Table, holds int64, changed 
 	if err != nil {
 		return 0, err
 	}
-	if replaced > total {
+	if replaced > max(total, fewReplaced) {
 		return 0, fmt.Errorf("%w: %d rows were replaced since the last, of %d", errWhole, replaced, total)
 	}
 	return replaced, nil
