@@ -92,6 +92,7 @@ type bounds struct {
 	nulls bool     // rows without a session are wanted too
 	dates []string // every date the sessions ever had, sorted
 	few   []string // the sessions themselves, if they are few
+	table string   // where they stand, if that is not closedTable
 }
 
 // maxNamed is how many sessions are named one by one in a condition, which DuckDB plans sooner than a look into a table.
@@ -106,7 +107,10 @@ func (b bounds) lookedUp() bounds {
 
 // sessions is the list that a session of closedTable is in.
 func (b bounds) sessions() string {
-	if len(b.few) == 0 {
+	switch {
+	case len(b.few) == 0 && b.table != "":
+		return "SELECT session_id FROM " + b.table
+	case len(b.few) == 0:
 		return "SELECT session_id FROM " + temp(closedTable)
 	}
 	return valueLists(b.few)[0]

@@ -208,7 +208,7 @@ func (c *comparing) partOn(ctx context.Context, tx *warehouse.Tx, sessions []str
 		if err := r.copyRows(ctx, storedTable(n), table{relation: n.Relation(), columns: "*"}); err != nil {
 			return err
 		}
-		if err := c.compare(ctx, r, n, columns, temp(storedTable(n))); err != nil {
+		if err := c.compare(ctx, r, n, columns, r.at(n.Name), r.at(storedTable(n))); err != nil {
 			return err
 		}
 	}
@@ -239,7 +239,7 @@ func (c *comparing) over(ctx context.Context, n *project.Node) error {
 		if err := r.create(ctx, n, "CREATE TEMP TABLE "+project.Quote(n.Name), project.Names{}); err != nil {
 			return err
 		}
-		return c.compare(ctx, r, n, columns, n.Relation())
+		return c.compare(ctx, r, n, columns, temp(n.Name), n.Relation())
 	})
 }
 
@@ -259,8 +259,8 @@ func readsBronze(n *project.Node) bool {
 	return slices.ContainsFunc(n.Refs, func(up *project.Node) bool { return up.Materialized == project.View && readsBronze(up) })
 }
 
-// compare compares the temporary table of the node's name with what is stored.
-func (c *comparing) compare(ctx context.Context, r *run, n *project.Node, columns []warehouse.Column, stored string) error {
+// compare compares the rows that were computed of a node with what is stored.
+func (c *comparing) compare(ctx context.Context, r *run, n *project.Node, columns []warehouse.Column, computed, stored string) error {
 	names := make([]string, len(columns))
 	for i, column := range columns {
 		names[i] = project.Quote(column.Name)
@@ -271,7 +271,7 @@ func (c *comparing) compare(ctx context.Context, r *run, n *project.Node, column
 	}
 	var counts [2]int64
 	var keys [2][]string
-	for i, query := range []string{side(temp(n.Name), stored), side(stored, temp(n.Name))} {
+	for i, query := range []string{side(computed, stored), side(stored, computed)} {
 		var err error
 		if counts[i], err = r.number(ctx, "compare "+n.Name, "SELECT count(*) FROM "+query); err != nil {
 			return err

@@ -36,18 +36,20 @@ const ridColumn = "__rid"
 
 func diffTable(n *project.Node) string { return n.Name + "__diff" }
 
-// replaceRows makes the stored rows, which a query gives with their row ids, equal to the rows of the temporary table of the
-// node's name. Rows that did not change stay where they are: a session that gets a line costs a line, and what is computed
+// replaceRows makes the stored rows, which a query gives with their row ids, equal to the rows that were computed of the node. Rows that did not change stay where they are: a session that gets a line costs a line, and what is computed
 // from the table is told of that line only.
 func (r *run) replaceRows(ctx context.Context, n *project.Node, stored string) (int64, error) {
-	r.fresh[n] = n.Name
+	r.fresh[n] = temp(n.Name)
+	if isSessionTable(n) {
+		r.fresh[n] = r.at(n.Name)
+	}
 	columns, err := r.columns.of(ctx, r, n)
 	if err != nil {
 		return 0, err
 	}
 	wanted := r.wantedColumns(n, columns)
 	compare := "CREATE TEMP TABLE " + project.Quote(diffTable(n)) + " AS "
-	if err := r.exec(ctx, "compare rows of "+n.Name, compare+pairRows(n, stored, columns, wanted)); err != nil {
+	if err := r.exec(ctx, "compare rows of "+n.Name, compare+pairRows(n, r.fresh[n], stored, columns, wanted)); err != nil {
 		return 0, &ModelError{Model: n.Name, File: n.File, Err: err}
 	}
 	counts, err := r.countDiff(ctx, n)
@@ -56,7 +58,7 @@ func (r *run) replaceRows(ctx context.Context, n *project.Node, stored string) (
 	}
 	if counts.repeated {
 		// Without a key that tells rows apart, all are replaced.
-		if err := r.exec(ctx, "compare rows of "+n.Name, "DROP TABLE "+temp(diffTable(n))+"; "+compare+allRows(n, stored, wanted)); err != nil {
+		if err := r.exec(ctx, "compare rows of "+n.Name, "DROP TABLE "+temp(diffTable(n))+"; "+compare+allRows(r.fresh[n], stored, wanted)); err != nil {
 			return 0, err
 		}
 		if counts, err = r.countDiff(ctx, n); err != nil {
@@ -75,7 +77,7 @@ func (r *run) replaceRows(ctx context.Context, n *project.Node, stored string) (
 
 // pairRows is the query that pairs stored and computed rows by their key: their row ids, whether they differ, and their values
 // of the wanted columns. Equal pairs are in it too, since they show whether a key is repeated.
-func pairRows(n *project.Node, stored string, columns, wanted []warehouse.Column) string {
+func pairRows(n *project.Node, computed, stored string, columns, wanted []warehouse.Column) string {
 	key := n.UniqueKey
 	if len(key) == 0 {
 		for _, c := range columns {
@@ -90,13 +92,13 @@ func pairRows(n *project.Node, stored string, columns, wanted []warehouse.Column
 		differ[i] = fmt.Sprintf("o.%[1]s IS DISTINCT FROM n.%[1]s", project.Quote(c.Name))
 	}
 	return fmt.Sprintf("SELECT o.%[1]s AS old_rid, n.rowid AS new_rid, o.%[1]s IS NULL OR n.rowid IS NULL OR %[2]s AS differs%[3]s FROM (%[4]s) o FULL JOIN %[5]s n ON %[6]s",
-		ridColumn, strings.Join(differ, " OR "), valuesOf(wanted), stored, temp(n.Name), strings.Join(join, " AND "))
+		ridColumn, strings.Join(differ, " OR "), valuesOf(wanted), stored, computed, strings.Join(join, " AND "))
 }
 
 // allRows is the query that pairs none: every stored row goes, every computed one comes.
-func allRows(n *project.Node, stored string, wanted []warehouse.Column) string {
+func allRows(computed, stored string, wanted []warehouse.Column) string {
 	return fmt.Sprintf(`SELECT o.%[1]s AS old_rid, NULL::BIGINT AS new_rid, true AS differs%[2]s FROM (%[3]s) o LEFT JOIN %[4]s n ON false
-		UNION ALL SELECT NULL, n.rowid, true%[2]s FROM %[4]s n LEFT JOIN (%[3]s) o ON false`, ridColumn, valuesOf(wanted), stored, temp(n.Name))
+		UNION ALL SELECT NULL, n.rowid, true%[2]s FROM %[4]s n LEFT JOIN (%[3]s) o ON false`, ridColumn, valuesOf(wanted), stored, computed)
 }
 
 func valuesOf(wanted []warehouse.Column) string {
@@ -140,7 +142,7 @@ func (r *run) applyDiff(ctx context.Context, n *project.Node, c diffCounts) erro
 		return nil
 	}
 	return r.exec(ctx, "insert into "+n.Name, fmt.Sprintf("INSERT INTO %s BY NAME SELECT n.* FROM %s n WHERE n.rowid IN (SELECT new_rid FROM %s WHERE differs)",
-		n.Relation(), temp(n.Name), temp(diffTable(n))))
+		n.Relation(), r.fresh[n], temp(diffTable(n))))
 }
 
 func (r *run) diffOf(n *project.Node) *diff {

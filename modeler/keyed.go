@@ -156,11 +156,12 @@ func (r *run) replaceKeys(ctx context.Context, n *project.Node, keys *keySet) (i
 // freeName makes room for a temporary view of an upstream table's name. The rows that were computed of it are still to be
 // tested.
 func (r *run) freeName(ctx context.Context, n *project.Node) error {
-	if r.fresh[n] != n.Name {
-		return r.dropTemps(ctx, []*project.Node{n})
+	if r.fresh[n] != temp(n.Name) {
+		return nil
 	}
-	r.fresh[n] = n.Name + "__fresh"
-	return r.exec(ctx, "set "+n.Name+" aside", fmt.Sprintf("ALTER TABLE %s RENAME TO %s", temp(n.Name), project.Quote(r.fresh[n])))
+	aside := n.Name + "__fresh"
+	r.fresh[n] = temp(aside)
+	return r.exec(ctx, "set "+n.Name+" aside", fmt.Sprintf("ALTER TABLE %s RENAME TO %s", temp(n.Name), project.Quote(aside)))
 }
 
 // checkKeys refuses rows of values that were not asked for: they would stand beside those that are already there.

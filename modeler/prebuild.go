@@ -158,10 +158,10 @@ func (r *run) buildPart(ctx context.Context, ahead *prebuilt, sessions []string)
 		return err
 	}
 	for _, n := range wanted {
-		if err := r.exec(ctx, "create "+n.Name, fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s AS FROM %s LIMIT 0", nextTable(n), temp(n.Name))); err != nil {
+		if err := r.exec(ctx, "create "+n.Name, fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s AS FROM %s LIMIT 0", nextTable(n), r.at(n.Name))); err != nil {
 			return err
 		}
-		if err := r.exec(ctx, "add to "+n.Name, fmt.Sprintf("INSERT INTO %s FROM %s", nextTable(n), temp(n.Name))); err != nil {
+		if err := r.exec(ctx, "add to "+n.Name, fmt.Sprintf("INSERT INTO %s FROM %s", nextTable(n), r.at(n.Name))); err != nil {
 			return err
 		}
 	}

@@ -44,7 +44,8 @@ type run struct {
 	diffs     map[*project.Node]*diff
 	models    []ModelResult
 	tests     *changedTests
-	fresh     map[*project.Node]string // temporary table that holds the rows that were computed of a table
+	fresh     map[*project.Node]string // where the rows lie that were computed of a table
+	shared    string                   // schema in memory that all connections see
 	rules     []RuleChange
 	changes   warehouse.Changes
 }
@@ -95,17 +96,25 @@ func (r *run) exec(ctx context.Context, what, statement string, args ...any) err
 
 // create runs "<head> AS <the model's text>"; head is one line.
 func (r *run) create(ctx context.Context, n *project.Node, head string, names project.Names) error {
+	return createOn(ctx, r.tx, n, head, names)
+}
+
+func createOn(ctx context.Context, tx *warehouse.Tx, n *project.Node, head string, names project.Names) error {
 	compiled, err := n.Compile(names)
 	if err != nil {
 		return err
 	}
-	_, err = r.tx.Exec(ctx, head+" AS\n"+compiled.SQL+"\n")
+	_, err = tx.Exec(ctx, head+" AS\n"+compiled.SQL+"\n")
 	return modelError(n, compiled, 1, err)
 }
 
 // strings reads a query's only column.
 func (r *run) strings(ctx context.Context, what, query string, args ...any) ([]string, error) {
-	rows, err := r.tx.Query(ctx, query, args...)
+	return readStrings(ctx, r.tx, what, query, args...)
+}
+
+func readStrings(ctx context.Context, tx *warehouse.Tx, what, query string, args ...any) ([]string, error) {
+	rows, err := tx.Query(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
@@ -136,7 +145,7 @@ func (r *run) number(ctx context.Context, what, query string, args ...any) (int6
 // do carries the refresh out. It returns errPrebuild if session models must be built beside the transaction first, and
 // nothing is written then.
 //
-// Up to replace nothing is changed that anyone reads: the models are computed into temporary tables, and bronze may go on
+// Up to replace nothing is changed that anyone reads: the models are computed into tables in memory, and bronze may go on
 // meanwhile. From there on everything happens in one transaction.
 func (r *run) do(ctx context.Context) error {
 	if err := r.begin(ctx); err != nil {
@@ -251,15 +260,20 @@ func (r *run) timed(n *project.Node, fn func() (int64, error)) error {
 	if err != nil {
 		return err
 	}
+	r.note(n, rows, time.Since(began))
+	return nil
+}
+
+// note adds to a model's share.
+func (r *run) note(n *project.Node, rows int64, took time.Duration) {
 	for i := range r.models {
 		if r.models[i].Name == n.Name {
 			r.models[i].Rows += rows
-			r.models[i].Seconds += time.Since(began).Seconds()
-			return nil
+			r.models[i].Seconds += took.Seconds()
+			return
 		}
 	}
-	r.models = append(r.models, ModelResult{Name: n.Name, Rows: rows, Seconds: time.Since(began).Seconds(), Full: r.rebuild[n]})
-	return nil
+	r.models = append(r.models, ModelResult{Name: n.Name, Rows: rows, Seconds: took.Seconds(), Full: r.rebuild[n]})
 }
 
 // selectedNodes are the nodes of a scope that this refresh is to bring up to date, in order.
@@ -280,3 +294,6 @@ func isSessionTable(n *project.Node) bool {
 
 // temp is the name of a temporary table. It is the node's own, so that text like "from {{ ref('x') }} where x.y" holds.
 func temp(name string) string { return "temp.main." + project.Quote(name) }
+
+// at is where a table of a session model, or what it reads, stands in memory.
+func (r *run) at(name string) string { return r.shared + "." + project.Quote(name) }

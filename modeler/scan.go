@@ -26,13 +26,13 @@ type table struct {
 	bounded  bool   // it has bronze's date, so that the dates of the sessions hold
 }
 
-// copyRows makes a temporary table of a table's rows that belong to the sessions of closedTable.
+// copyRows makes a table in memory of a table's rows that belong to the sessions of closedTable.
 func (r *run) copyRows(ctx context.Context, name string, t table) error {
 	query, err := r.rowsOf(ctx, t)
 	if err != nil {
 		return err
 	}
-	return r.exec(ctx, "read "+t.relation, "CREATE TEMP TABLE "+project.Quote(name)+" AS "+query)
+	return r.exec(ctx, "read "+t.relation, "CREATE TABLE "+r.at(name)+" AS "+query)
 }
 
 // rowsOf is the query for a table's rows that belong to the sessions of closedTable.
@@ -82,7 +82,7 @@ func inVectors(vectors []int64) string {
 		first*vector, last*vector+vector-1, bits, vector, first, last)
 }
 
-// scopeSources makes temporary tables of the sources that the nodes read, with the rows of the sessions of closedTable.
+// scopeSources makes tables in memory of the sources that the nodes read, with the rows of the sessions of closedTable.
 func (r *run) scopeSources(ctx context.Context, nodes []*project.Node) error {
 	done := map[*project.Source]bool{}
 	for _, n := range nodes {
@@ -120,7 +120,7 @@ func (r *run) scopeSource(ctx context.Context, s *project.Source, reader *projec
 		return err
 	}
 	if has["extracted_at"] {
-		return r.noteFreshness(ctx, temp(r.sourceName(s)))
+		return r.noteFreshness(ctx, r.at(r.sourceName(s)))
 	}
 	return nil
 }
@@ -137,7 +137,7 @@ func (r *run) noteFreshness(ctx context.Context, relation string) error {
 	return nil
 }
 
-// sourceName is the name of a source's temporary table: its own, so that it can stand before a column, unless a model
+// sourceName is the name of a source's table in memory: its own, so that it can stand before a column, unless a model
 // has it.
 func (r *run) sourceName(s *project.Source) string {
 	if r.project.Node(s.Table) != nil {

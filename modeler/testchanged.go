@@ -3,11 +3,12 @@ package modeler
 import (
 	"context"
 
+	"claude-analytics/internal/warehouse"
 	"claude-analytics/modeler/project"
 )
 
 // changedTests are the tests that a refresh runs on what it computed: the rows of the changed sessions, days, tools. They lie
-// in temporary tables then, so the cost follows the change.
+// in memory then, so the cost follows the change.
 type changedTests struct {
 	byNode   map[*project.Node][]*project.Test
 	failures map[*project.Test]int64
@@ -27,56 +28,49 @@ func newChangedTests(p *project.Project) *changedTests {
 	return c
 }
 
-// testView tests a view over documents while its rows are at hand. A fault of a test never is one of the refresh.
-func (r *run) testView(ctx context.Context, n *project.Node, unsettled map[*project.Node]bool) error {
-	if !overDocuments(n) || len(r.tests.byNode[n]) == 0 {
-		return nil
+// note adds what testing the rows of a node showed: failures add up over the parts of a rebuild.
+func (c *changedTests) note(tests []*project.Test, failures []int64, err error) {
+	for i, t := range tests {
+		if err != nil {
+			c.errors[t] = err
+		}
+		c.failures[t] += failures[i]
 	}
-	clear(unsettled) // a test that fails ends the transaction
-	if err := r.settle(ctx); err != nil {
-		return err
-	}
-	return r.testTemp(ctx, n, n.Name)
 }
 
-// testTemp runs the tests of a node on a temporary table.
-func (r *run) testTemp(ctx context.Context, n *project.Node, table string) error {
+// testRows runs the tests of a node on the rows that were computed of it, in the refresh's own transaction.
+func (r *run) testRows(ctx context.Context, n *project.Node) error {
 	tests := r.tests.byNode[n]
 	if len(tests) == 0 {
 		return nil
 	}
-	failures, err := r.checkTemp(ctx, tests, temp(table))
+	failures, err := r.checkRows(ctx, r.tx, tests, r.fresh[n])
 	if err != nil && ctx.Err() != nil {
 		return err
 	}
-	for i, t := range tests {
-		if err != nil {
-			r.tests.errors[t] = err
-		}
-		r.tests.failures[t] += failures[i] // adds up over the parts of a rebuild
-	}
+	r.tests.note(tests, failures, err)
 	if err != nil { // DuckDB may have given the transaction up; nothing was written in it
 		return r.exec(ctx, "begin again after a test", "ROLLBACK; BEGIN TRANSACTION")
 	}
 	return nil
 }
 
-// checkTemp counts failures in a temporary table. What its rows refer to is mostly of the same sessions, and was computed with
-// them; only if something is missing there, the whole parent is asked.
-func (r *run) checkTemp(ctx context.Context, tests []*project.Test, relation string) ([]int64, error) {
+// checkRows counts failures in computed rows. What they refer to is mostly of the same sessions, and was computed with them;
+// only if something is missing there, the whole parent is asked.
+func (r *run) checkRows(ctx context.Context, tx *warehouse.Tx, tests []*project.Test, relation string) ([]int64, error) {
 	near := func(parent *project.Node) string {
 		if table := r.fresh[parent]; table != "" && isSessionTable(parent) {
-			return temp(table)
+			return table
 		}
 		return parent.Relation()
 	}
-	failures, err := checkRelation(ctx, r.tx, tests, relation, near)
+	failures, err := checkRelation(ctx, tx, tests, relation, near)
 	if err != nil {
 		return failures, err
 	}
 	for i, t := range tests {
 		if failures[i] > 0 && t.Parent() != nil && near(t.Parent()) != t.Parent().Relation() {
-			return checkRelation(ctx, r.tx, tests, relation, (*project.Node).Relation)
+			return checkRelation(ctx, tx, tests, relation, (*project.Node).Relation)
 		}
 	}
 	return failures, nil
@@ -88,11 +82,10 @@ func (r *run) testTables(ctx context.Context) error {
 		return err
 	}
 	for _, n := range r.project.Nodes {
-		d, table := r.diffs[n], r.fresh[n]
-		if d == nil || !d.changed || d.all || table == "" {
+		if d := r.diffs[n]; d == nil || !d.changed || d.all || r.fresh[n] == "" {
 			continue
 		}
-		if err := r.testTemp(ctx, n, table); err != nil {
+		if err := r.testRows(ctx, n); err != nil {
 			return err
 		}
 	}

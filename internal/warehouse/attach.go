@@ -37,6 +37,7 @@ type instance struct {
 	// there, as temporary tables, outlives it. readers is a pool.
 	writers, readers *sql.DB
 	threads          threads
+	shares           atomic.Int64 // that Shared has given
 	catalog          string
 	scratch          string
 }

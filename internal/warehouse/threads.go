@@ -66,10 +66,8 @@ func (t *Tx) OnOneThread(ctx context.Context, most int64, fn func() error) (err 
 func (t *threads) enter(ctx context.Context, db *sql.DB, most int64) (alone bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.usual == 0 {
-		if err := db.QueryRowContext(ctx, "SELECT current_setting('threads')::BIGINT").Scan(&t.usual); err != nil {
-			return false, fmt.Errorf("read threads: %w", err)
-		}
+	if err := t.ask(ctx, db); err != nil {
+		return false, err
 	}
 	if most > 0 && t.usual > most {
 		return false, nil
@@ -81,6 +79,17 @@ func (t *threads) enter(ctx context.Context, db *sql.DB, most int64) (alone bool
 	}
 	t.alone++
 	return true, nil
+}
+
+// ask learns the usual number. Nobody works on one thread before it is known.
+func (t *threads) ask(ctx context.Context, db *sql.DB) error {
+	if t.usual > 0 {
+		return nil
+	}
+	if err := db.QueryRowContext(ctx, "SELECT current_setting('threads')::BIGINT").Scan(&t.usual); err != nil {
+		return fmt.Errorf("read threads: %w", err)
+	}
+	return nil
 }
 
 func (t *threads) leave(ctx context.Context, db *sql.DB) error {

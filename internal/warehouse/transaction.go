@@ -18,6 +18,8 @@ type Tx struct {
 	// place is the writer's in the queue, and away are those who have left theirs; nil for a reader.
 	place *place
 	away  *away
+	// shared is the schema in memory that Shared has made; empty: none.
+	shared string
 }
 
 // restart ends a transaction and begins another.
@@ -59,6 +61,7 @@ func (inst *instance) write(ctx context.Context, tx *Tx, fn func(context.Context
 		return fmt.Errorf("begin: %w", err)
 	}
 	tx.conn = conn
+	defer func() { err = errors.Join(err, tx.unshare(ctx)) }()
 	open := true
 	defer func() {
 		if open {
