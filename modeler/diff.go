@@ -36,43 +36,60 @@ const ridColumn = "__rid"
 
 func diffTable(n *project.Node) string { return n.Name + "__diff" }
 
-// replaceRows makes the stored rows, which a query gives with their row ids, equal to the rows that were computed of the node. Rows that did not change stay where they are: a session that gets a line costs a line, and what is computed
-// from the table is told of that line only.
+// pairs are stored and computed rows of a table, side by side.
+type pairs struct {
+	table  string // where they stand
+	counts diffCounts
+}
+
+// replaceRows makes the stored rows, which a query gives with their row ids, equal to the rows that were computed of the node.
+// Rows that did not change stay where they are: a session that gets a line costs a line, and what is computed from the table is
+// told of that line only.
 func (r *run) replaceRows(ctx context.Context, n *project.Node, stored string) (int64, error) {
-	r.fresh[n] = temp(n.Name)
-	if isSessionTable(n) {
-		r.fresh[n] = r.at(n.Name)
+	r.fresh[n] = r.computed(n)
+	p, err := r.pair(ctx, r.tx, n, stored, temp(diffTable(n)))
+	if err != nil {
+		return 0, err
 	}
+	return p.counts.deleted + p.counts.inserted, r.applyDiff(ctx, n, p)
+}
+
+// computed is where the rows lie that were computed of a table.
+func (r *run) computed(n *project.Node) string {
+	if isSessionTable(n) {
+		return r.at(n.Name)
+	}
+	return temp(n.Name)
+}
+
+// pair compares stored rows with computed ones, and notes what changes, for the models downstream.
+func (r *run) pair(ctx context.Context, tx *warehouse.Tx, n *project.Node, stored, into string) (pairs, error) {
 	columns, err := r.columns.of(ctx, r, n)
 	if err != nil {
-		return 0, err
+		return pairs{}, err
 	}
 	wanted := r.wantedColumns(n, columns)
-	compare := "CREATE TEMP TABLE " + project.Quote(diffTable(n)) + " AS "
-	if err := r.exec(ctx, "compare rows of "+n.Name, compare+pairRows(n, r.fresh[n], stored, columns, wanted)); err != nil {
-		return 0, &ModelError{Model: n.Name, File: n.File, Err: err}
+	compare := "CREATE TABLE " + into + " AS "
+	if tx == r.tx { // which has written to the file, and can write to nothing else but what is temporary
+		compare = "CREATE TEMP TABLE " + into + " AS "
 	}
-	counts, err := r.countDiff(ctx, n)
-	if err != nil {
-		return 0, err
+	if _, err := tx.Exec(ctx, compare+pairRows(n, r.computed(n), stored, columns, wanted)); err != nil {
+		return pairs{}, &ModelError{Model: n.Name, File: n.File, Err: fmt.Errorf("compare rows: %w", err)}
 	}
-	if counts.repeated {
+	p := pairs{table: into}
+	if p.counts, err = countDiff(ctx, tx, n, into); err != nil {
+		return p, err
+	}
+	if p.counts.repeated {
 		// Without a key that tells rows apart, all are replaced.
-		if err := r.exec(ctx, "compare rows of "+n.Name, "DROP TABLE "+temp(diffTable(n))+"; "+compare+allRows(r.fresh[n], stored, wanted)); err != nil {
-			return 0, err
+		if _, err := tx.Exec(ctx, "DROP TABLE "+into+"; "+compare+allRows(r.computed(n), stored, wanted)); err != nil {
+			return p, fmt.Errorf("compare rows of %s: %w", n.Name, err)
 		}
-		if counts, err = r.countDiff(ctx, n); err != nil {
-			return 0, err
+		if p.counts, err = countDiff(ctx, tx, n, into); err != nil {
+			return p, err
 		}
 	}
-	if counts.lost > 0 {
-		r.diffOf(n).lost = true
-	}
-	if err := r.applyDiff(ctx, n, counts); err != nil {
-		return 0, err
-	}
-	rows := counts.deleted + counts.inserted
-	return rows, r.noteDiff(ctx, n, rows, wanted)
+	return p, noteDiff(ctx, tx, n, r.diffOf(n), p, wanted)
 }
 
 // pairRows is the query that pairs stored and computed rows by their key: their row ids, whether they differ, and their values
@@ -118,12 +135,12 @@ type diffCounts struct {
 	repeated bool
 }
 
-func (r *run) countDiff(ctx context.Context, n *project.Node) (diffCounts, error) {
+func countDiff(ctx context.Context, tx *warehouse.Tx, n *project.Node, table string) (diffCounts, error) {
 	var c diffCounts
-	err := r.tx.QueryRow(ctx, `SELECT min(old_rid) FILTER (WHERE differs), max(old_rid) FILTER (WHERE differs), count(old_rid) FILTER (WHERE differs),
+	err := tx.QueryRow(ctx, `SELECT min(old_rid) FILTER (WHERE differs), max(old_rid) FILTER (WHERE differs), count(old_rid) FILTER (WHERE differs),
 		count(new_rid) FILTER (WHERE differs), count(*) FILTER (WHERE new_rid IS NULL),
 		count(old_rid) > count(DISTINCT old_rid) OR count(new_rid) > count(DISTINCT new_rid)
-		FROM `+temp(diffTable(n))).Scan(&c.first, &c.last, &c.deleted, &c.inserted, &c.lost, &c.repeated)
+		FROM `+table).Scan(&c.first, &c.last, &c.deleted, &c.inserted, &c.lost, &c.repeated)
 	if err != nil {
 		return c, fmt.Errorf("compare rows of %s: %w", n.Name, err)
 	}
@@ -131,18 +148,18 @@ func (r *run) countDiff(ctx context.Context, n *project.Node) (diffCounts, error
 }
 
 // applyDiff deletes and inserts.
-func (r *run) applyDiff(ctx context.Context, n *project.Node, c diffCounts) error {
-	if c.deleted > 0 {
+func (r *run) applyDiff(ctx context.Context, n *project.Node, p pairs) error {
+	if p.counts.deleted > 0 {
 		if err := r.exec(ctx, "delete from "+n.Name, fmt.Sprintf("DELETE FROM %s WHERE rowid BETWEEN %d AND %d AND rowid IN (SELECT old_rid FROM %s WHERE differs)",
-			n.Relation(), *c.first, *c.last, temp(diffTable(n)))); err != nil {
+			n.Relation(), *p.counts.first, *p.counts.last, p.table)); err != nil {
 			return err
 		}
 	}
-	if c.inserted == 0 {
+	if p.counts.inserted == 0 {
 		return nil
 	}
 	return r.exec(ctx, "insert into "+n.Name, fmt.Sprintf("INSERT INTO %s BY NAME SELECT n.* FROM %s n WHERE n.rowid IN (SELECT new_rid FROM %s WHERE differs)",
-		n.Relation(), r.fresh[n], temp(diffTable(n))))
+		n.Relation(), r.computed(n), p.table))
 }
 
 func (r *run) diffOf(n *project.Node) *diff {
@@ -180,9 +197,9 @@ func refers(n, up *project.Node) bool {
 }
 
 // noteDiff keeps what changed, for the models downstream.
-func (r *run) noteDiff(ctx context.Context, n *project.Node, rows int64, wanted []warehouse.Column) error {
-	d := r.diffOf(n)
-	if rows == 0 || d.all {
+func noteDiff(ctx context.Context, tx *warehouse.Tx, n *project.Node, d *diff, p pairs, wanted []warehouse.Column) error {
+	d.lost = d.lost || p.counts.lost > 0
+	if p.counts.deleted+p.counts.inserted == 0 || d.all {
 		return nil
 	}
 	d.changed, d.keys = true, map[string]*keySet{}
@@ -194,9 +211,9 @@ func (r *run) noteDiff(ctx context.Context, n *project.Node, rows int64, wanted 
 		d.keys[c.Name] = &keySet{}
 		parts[i] = fmt.Sprintf(`(SELECT DISTINCT %[1]d, v::VARCHAR FROM (SELECT %[2]s AS v FROM %[4]s WHERE differs AND old_rid IS NOT NULL
 			UNION ALL SELECT %[3]s FROM %[4]s WHERE differs AND new_rid IS NOT NULL) LIMIT %[5]d)`,
-			i, project.Quote("old_"+c.Name), project.Quote("new_"+c.Name), temp(diffTable(n)), maxKeys+1)
+			i, project.Quote("old_"+c.Name), project.Quote("new_"+c.Name), p.table, maxKeys+1)
 	}
-	rowsOf, err := r.tx.Query(ctx, strings.Join(parts, " UNION ALL "))
+	rowsOf, err := tx.Query(ctx, strings.Join(parts, " UNION ALL "))
 	if err != nil {
 		return fmt.Errorf("read changed values of %s: %w", n.Name, err)
 	}

@@ -50,15 +50,20 @@ func (r *run) evaluate(ctx context.Context, nodes, wanted []*project.Node, scope
 		e.want[n] = true
 	}
 	e.plan()
-	most, err := r.tx.Threads(ctx)
-	if err != nil {
-		return err
-	}
-	err = r.tx.Beside(ctx, max(1, min(most, maxBeside, len(nodes))), e.work)
+	err := r.beside(ctx, len(nodes), e.work)
 	for _, n := range nodes {
 		r.note(n, 0, e.took[n])
 	}
 	return err
+}
+
+// beside runs work on a few connections, no more than there are things to do.
+func (r *run) beside(ctx context.Context, things int, work func(context.Context, *warehouse.Tx) error) error {
+	threads, err := r.tx.Threads(ctx)
+	if err != nil {
+		return err
+	}
+	return r.tx.Beside(ctx, max(1, min(threads, maxBeside, things)), work)
 }
 
 // plan counts who waits for whom.

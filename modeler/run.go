@@ -46,6 +46,7 @@ type run struct {
 	tests     *changedTests
 	fresh     map[*project.Node]string // where the rows lie that were computed of a table
 	shared    string                   // schema in memory that all connections see
+	paired    map[*project.Node]pairs  // of tables that were compared ahead
 	rules     []RuleChange
 	changes   warehouse.Changes
 }
@@ -196,6 +197,9 @@ func (r *run) isSmall() bool {
 
 // replace is the refresh as others see it.
 func (r *run) replace(ctx context.Context) error {
+	if err := r.pairSessionTables(ctx); err != nil {
+		return err
+	}
 	if err := r.createSchemas(ctx); err != nil {
 		return err
 	}

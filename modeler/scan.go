@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"claude-analytics/internal/warehouse"
 	"claude-analytics/modeler/project"
 )
 
@@ -28,7 +29,7 @@ type table struct {
 
 // copyRows makes a table in memory of a table's rows that belong to the sessions of closedTable.
 func (r *run) copyRows(ctx context.Context, name string, t table) error {
-	query, err := r.rowsOf(ctx, t)
+	query, err := r.rowsOf(ctx, r.tx, t)
 	if err != nil {
 		return err
 	}
@@ -36,8 +37,8 @@ func (r *run) copyRows(ctx context.Context, name string, t table) error {
 }
 
 // rowsOf is the query for a table's rows that belong to the sessions of closedTable.
-func (r *run) rowsOf(ctx context.Context, t table) (string, error) {
-	vectors, err := r.locate(ctx, t)
+func (r *run) rowsOf(ctx context.Context, tx *warehouse.Tx, t table) (string, error) {
+	vectors, err := r.locate(ctx, tx, t)
 	if err != nil {
 		return "", err
 	}
@@ -52,8 +53,8 @@ func (r *run) rowsOf(ctx context.Context, t table) (string, error) {
 }
 
 // locate finds the vectors in which rows lie, in order.
-func (r *run) locate(ctx context.Context, t table) ([]int64, error) {
-	rows, err := r.tx.Query(ctx, fmt.Sprintf("SELECT DISTINCT rowid // %d FROM %s WHERE %s ORDER BY 1", vector, t.relation, r.bounds.where("", t.bounded)))
+func (r *run) locate(ctx context.Context, tx *warehouse.Tx, t table) ([]int64, error) {
+	rows, err := tx.Query(ctx, fmt.Sprintf("SELECT DISTINCT rowid // %d FROM %s WHERE %s ORDER BY 1", vector, t.relation, r.bounds.where("", t.bounded)))
 	if err != nil {
 		return nil, fmt.Errorf("locate rows of %s: %w", t.relation, err)
 	}

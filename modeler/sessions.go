@@ -20,23 +20,6 @@ func (r *run) computeChanged(ctx context.Context) error {
 	return r.computeSessions(ctx, r.changedSessionTables(), true)
 }
 
-// replaceSessionTables brings the rows of the sessions in closedTable up to date with what was computed.
-func (r *run) replaceSessionTables(ctx context.Context) error {
-	for _, n := range r.changedSessionTables() {
-		err := r.timed(n, func() (int64, error) {
-			stored, err := r.rowsOf(ctx, table{relation: n.Relation(), columns: "rowid AS " + ridColumn + ", *"})
-			if err != nil {
-				return 0, err
-			}
-			return r.replaceRows(ctx, n, stored)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // rebuiltSessionTables are the session models that are computed over all documents.
 func (r *run) rebuiltSessionTables() []*project.Node {
 	return r.selectedNodes(func(n *project.Node) bool { return isSessionTable(n) && r.rebuild[n] })
@@ -110,12 +93,12 @@ func (r *run) computeSessions(ctx context.Context, wanted []*project.Node, scope
 	return r.tx.Apart(ctx, func(ctx context.Context) error { return r.evaluate(ctx, nodes, wanted, scoped) })
 }
 
-// share makes room for tables that several connections see, and puts the sessions there if they are too many to name.
+// share makes room for tables that several connections see, and puts the sessions there.
 func (r *run) share(ctx context.Context, scoped bool) (err error) {
 	if err := r.settle(ctx); err != nil {
 		return err
 	}
-	if r.shared, err = r.tx.Shared(ctx); err != nil || !scoped || len(r.bounds.few) > 0 {
+	if r.shared, err = r.tx.Shared(ctx); err != nil || !scoped {
 		return err
 	}
 	if err := r.exec(ctx, "share the sessions", fmt.Sprintf("CREATE TABLE %s AS FROM %s", r.at(closedTable), temp(closedTable))); err != nil {

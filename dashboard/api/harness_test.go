@@ -81,7 +81,7 @@ func serve(t *testing.T, documents string) *served {
 	}
 	s.copy = warehouse.NewPublisher(warehouse.PublisherConfig{Path: filepath.Join(dir, "marts.duckdb")}, s.db, zerolog.Nop())
 	t.Cleanup(func() { _ = s.copy.Close() })
-	s.copy.Changed()
+	s.copy.Anew()
 	if err := s.copy.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
