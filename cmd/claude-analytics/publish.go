@@ -43,6 +43,16 @@ func comments(model *project.Node) warehouse.Comments {
 	return out
 }
 
+// publishLast makes the last copy of what has done its work, however long that takes: only who is told to stop hurries.
+func (s *service) publishLast(ctx context.Context) {
+	if s.copies == nil {
+		return
+	}
+	if err := s.copies.Flush(ctx); err != nil {
+		s.log.Warn().Err(err).Msg("the marts were not published; it is tried once more at the end")
+	}
+}
+
 // closeCopies makes the last copy, if the marts have changed since the one before, so that what stands in DATA_DIR is
 // the state that the process left. It is not worth failing for: the next start makes it.
 func (s *service) closeCopies(ctx context.Context) {

@@ -202,6 +202,7 @@ func (s *service) announceRefresh(result modeler.Result) {
 
 // run lets the parts live until ctx ends or one fails; stopWhen, if given, ends them without an error when it returns.
 func (s *service) run(ctx context.Context, stopWhen func(context.Context) error) error {
+	told := ctx
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	g, ctx := errgroup.WithContext(ctx)
@@ -261,6 +262,9 @@ func (s *service) run(ctx context.Context, stopWhen func(context.Context) error)
 	}
 	if errors.Is(err, context.Canceled) {
 		err = nil
+	}
+	if err == nil && told.Err() == nil {
+		s.publishLast(told)
 	}
 	return err
 }

@@ -62,7 +62,10 @@ func transform(ctx context.Context, cfg config.Loaded, log zerolog.Logger, reque
 	if err = s.open(ctx, serviceOptions{}); err != nil {
 		return result, err
 	}
-	return s.transform(ctx, request)
+	if result, err = s.transform(ctx, request); err == nil {
+		s.publishLast(ctx)
+	}
+	return result, err
 }
 
 // errPartial says that marts would be made of a part of what there is.
