@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+// Go keeps what a backlog took: when idle, it collects garbage every two minutes, and gives pages back a little at a time. On a
+// laptop that is half a gigabyte for nothing, so the service gives it back once it has become quiet.
+const (
+	memoryPeriod = 10 * time.Second
+	// busyBytes is what is allocated in a period at least while there is much to do.
+	busyBytes = 100 << 20
+	// quietPeriods is how long it must be quiet: by then the stream's server has let go of the blocks that it kept at hand.
+	quietPeriods = 2
+)
+
+// quietness says when memory is to be given back: once after each time that much was allocated.
+type quietness struct {
+	allocated uint64 // bytes since the start, when it was last asked
+	quiet     int    // periods since it was busy; more than quietPeriods: it was given back
+}
+
+// over is asked once a period how much was allocated until then.
+func (q *quietness) over(allocated uint64) bool {
+	grown := allocated - q.allocated
+	q.allocated = allocated
+	if grown >= busyBytes {
+		q.quiet = 0
+		return false
+	}
+	q.quiet = min(q.quiet+1, quietPeriods+1)
+	return q.quiet == quietPeriods
+}
+
+// giveBack gives memory back to the system when it has become quiet, until ctx ends.
+func giveBack(ctx context.Context, period time.Duration) error {
+	tick := time.NewTicker(period)
+	defer tick.Stop()
+	var q quietness // what the start took counts as well
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if q.over(heapBytes("/gc/heap/allocs:bytes")) {
+			debug.FreeOSMemory()
+		}
+	}
+}
+
+func heapBytes(metric string) uint64 {
+	sample := []metrics.Sample{{Name: metric}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
