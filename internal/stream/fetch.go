@@ -16,6 +16,8 @@ import (
 const (
 	defaultFetchMessages = 10_000
 	defaultFetchBytes    = 64 << 20
+	// aloneLinger is how long the rest of a batch takes, which was published together with its first message.
+	aloneLinger = 10 * time.Millisecond
 )
 
 // FetchLimit bounds what one Fetch hands out.
@@ -24,8 +26,17 @@ type FetchLimit struct {
 	Messages int
 	// Bytes of data at most, but always one message; 0: 64 MiB.
 	Bytes int64
-	// Linger is how long to wait for more after the first message; 0: only what is there already.
+	// Linger is how long to wait for more after the first message; 0: only what is there already. A message that was waited
+	// for as long as that comes alone, or with its batch: then it is handed out almost at once.
 	Linger time.Duration
+}
+
+// after is how long to wait for more after a first message that was waited for so long.
+func (l FetchLimit) after(waited time.Duration) time.Duration {
+	if waited >= l.Linger {
+		return min(l.Linger, aloneLinger)
+	}
+	return l.Linger
 }
 
 // Fetch waits for a message, then takes what arrives within limit. It returns at least one message, all of them
@@ -69,6 +80,7 @@ func (k *Consumer) collect(ctx context.Context, limit FetchLimit) ([]*delivery, 
 		bytes  int64
 		linger <-chan time.Time
 		placed = k.placed
+		asked  = time.Now()
 	)
 	for len(batch) < limit.Messages {
 		d, err := k.next(ctx, linger, len(batch) > 0 && limit.Linger <= 0)
@@ -95,7 +107,7 @@ func (k *Consumer) collect(ctx context.Context, limit FetchLimit) ([]*delivery, 
 			break
 		}
 		if len(batch) == 0 && limit.Linger > 0 {
-			timer := time.NewTimer(limit.Linger)
+			timer := time.NewTimer(limit.after(time.Since(asked)))
 			defer timer.Stop()
 			linger = timer.C
 		}
