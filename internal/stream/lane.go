@@ -53,6 +53,8 @@ type Lane struct {
 	// failure is what Publish returns without trying: ErrLaneReset until the positions are read again, a
 	// *TakenError or ErrClosed for ever.
 	failure error
+	// trail is where the positions lie that were published.
+	trail trail
 	// positions are the lane's, once they were read; nil while they are not known.
 	positions map[string][]byte
 	// recalled are those that were kept, until they are asked for.

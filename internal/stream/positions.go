@@ -88,9 +88,9 @@ func (c *Conn) positions(ctx context.Context, lane string) (map[string][]byte, e
 }
 
 // eachPosition calls fn with the messages of the subjects under filter in their order, through a consumer in the server's
-// memory that is gone afterwards; with those that are there when it begins, and perhaps later ones. Each position replaced
-// the one before it, so all of them are the last of each; asked for the last of each, the server would read every block of
-// the stream twice.
+// memory that is gone afterwards; with those that are there when it begins, and perhaps later ones. Most positions
+// replaced the ones before them, so there are few more than one of each; asked for the last of each, the server would read every
+// block of the stream twice.
 func (c *Conn) eachPosition(ctx context.Context, filter string, fn func(subject string, data []byte)) error {
 	_, js, err := c.clients()
 	if err != nil {

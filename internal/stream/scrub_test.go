@@ -76,6 +76,9 @@ func newScrubWorld(t testing.TB) scrubWorld {
 	w := scrubWorld{dir: filepath.Join(t.TempDir(), "jetstream")}
 	c := open(t, Config{Dir: w.dir, Port: -1})
 	lane := openLane(t, c, LaneConfig{Lane: "a", Writer: "w"})
+	if _, err := lane.Positions(testContext(t)); err != nil { // so that it knows that there are none, and each replaces the last
+		t.Fatal(err)
+	}
 	filler := bytes.Repeat([]byte("all of it kept and long, "), 40_000)
 	mark := func(messages []Outgoing) []Outgoing {
 		for i := range messages {

@@ -86,7 +86,7 @@ func (d *DB) publish(ctx context.Context, path string, describe func(string) Com
 		published, failed = inst.copyGold(ctx, &copying{path: path, aside: aside, describe: describe, since: since})
 		return nil
 	})
-	if err == nil && since != nil && errors.Is(failed, errWhole) {
+	if err == nil && since != nil && errors.Is(failed, errWhole) && ctx.Err() == nil {
 		d.log.Info().Err(failed).Msg("the published copy is made anew")
 		return d.publish(ctx, path, describe, nil)
 	}

@@ -1,0 +1,77 @@
+package stream
+
+import "claude-analytics/proto"
+
+// A position replaces the ones before it in the stream (Nats-Rollup). To find those, the server reads every block from the one
+// where the first of them lies to the end, and lets nobody else in meanwhile: nothing for a file that is written to now, a
+// third of a second for one that was last written to a million documents ago. So a position whose predecessor lies far back
+// leaves it there, and so do the next ones; the last of a subject counts, wherever others are. Now and then one takes them all.
+const (
+	// near is how many messages lie between two positions at most for the blocks between them to be few.
+	near = 2000
+	// maxLeft is how many positions of a subject are left behind before one replaces them.
+	maxLeft = 64
+)
+
+// trail is where a writer left the positions of its lane.
+type trail struct {
+	newest map[string]uint64 // by subject, the sequence of the last one that this writer published
+	left   map[string]int    // by subject, how many older ones are still there
+}
+
+// rolls decides whether a position replaces the ones before it. known is whether there are any of an earlier writer; end is
+// the lane's last sequence.
+func (t *trail) rolls(subject string, known bool, end uint64) bool {
+	newest, ours := t.newest[subject]
+	switch {
+	case !ours && !known:
+		return true // there is nothing to find
+	case ours && t.left[subject] == 0 && end < newest+near:
+		return true
+	}
+	return t.left[subject] >= maxLeft
+}
+
+// landed notes a position that is durable.
+func (t *trail) landed(subject string, rolled, known bool, seq uint64) {
+	if t.newest == nil {
+		t.newest, t.left = map[string]uint64{}, map[string]int{}
+	}
+	_, ours := t.newest[subject]
+	t.newest[subject] = seq
+	switch {
+	case rolled:
+		delete(t.left, subject)
+	case ours || known:
+		t.left[subject]++
+	}
+}
+
+// knows is whether the stream may hold a position of this subject from before this writer.
+func (l *Lane) knows(subject string) bool {
+	if l.positions == nil {
+		return true
+	}
+	name := proto.PositionName(subject)
+	_, known := l.positions[name]
+	return known || name == writerPosition
+}
+
+// roll says of each message whether it replaces those before it under its subject.
+func (l *Lane) roll(messages []Outgoing) []Outgoing {
+	out := make([]Outgoing, len(messages))
+	for i, m := range messages {
+		out[i] = m
+		out[i].Rollup = m.Rollup && l.trail.rolls(m.Subject, l.knows(m.Subject), l.last)
+	}
+	return out
+}
+
+// follow notes where the positions of a batch lie that ends with a sequence; sent is what roll made of the messages.
+func (l *Lane) follow(messages, sent []Outgoing, last uint64) {
+	for i, m := range messages {
+		if m.Rollup {
+			l.trail.landed(m.Subject, sent[i].Rollup, l.knows(m.Subject), last-uint64(len(messages)-1-i))
+		}
+	}
+}
