@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -44,6 +45,10 @@ func TestMemoryIsGivenBack(t *testing.T) {
 }
 
 //go:noinline
-func allocate(size int) { kept = make([]byte, size); kept = nil }
-
-var kept []byte
+func allocate(size int) {
+	kept := make([]byte, size)
+	for i := range kept {
+		kept[i] = byte(i)
+	}
+	runtime.KeepAlive(kept)
+}
