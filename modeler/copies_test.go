@@ -35,16 +35,7 @@ func TestCopiesFollowRefreshes(t *testing.T) {
 			OnRefresh: func(r modeler.Result) { published.Changed(r.Changes) },
 		})
 		step := func(full bool) {
-			var records []record
-			seen := map[string]bool{}
-			for range rapid.IntRange(1, 6).Draw(rt, "records") {
-				r := drawRecord(rt)
-				if !seen[r.id] {
-					records = append(records, r)
-				}
-				seen[r.id] = true
-			}
-			b.applyRecords(t, records)
+			b.applyRecords(t, drawRecords(rt))
 			if _, err := m.Refresh(context.Background(), modeler.Options{Full: full}); err != nil {
 				rt.Fatalf("refresh: %v", err)
 			}

@@ -39,16 +39,7 @@ func TestModelsIncrementalEqualsFull(t *testing.T) {
 			}
 		}
 		for range rapid.IntRange(1, 5).Draw(rt, "steps") {
-			var records []record
-			seen := map[string]bool{}
-			for range rapid.IntRange(1, 6).Draw(rt, "records") {
-				r := drawRecord(rt)
-				if !seen[r.id] {
-					records = append(records, r)
-				}
-				seen[r.id] = true
-			}
-			b.applyRecords(t, records)
+			b.applyRecords(t, drawRecords(rt))
 			if rapid.IntRange(0, 3).Draw(rt, "new prices") == 0 {
 				prices = writePrices(rt, t, rapid.SampledFrom([]string{"nobody-knows", "claude-opus-4-6", "claude-haiku-5-5"}).Draw(rt, "priced"), rapid.IntRange(0, 3).Draw(rt, "price"))
 			}
@@ -80,6 +71,19 @@ type record struct {
 	object  map[string]any
 	// findings are the rules of the secrets that were replaced in it.
 	findings []string
+}
+
+// drawRecords draws a few records, each under an id of its own.
+func drawRecords(rt *rapid.T) (records []record) {
+	seen := map[string]bool{}
+	for range rapid.IntRange(1, 6).Draw(rt, "records") {
+		r := drawRecord(rt)
+		if !seen[r.id] {
+			records = append(records, r)
+		}
+		seen[r.id] = true
+	}
+	return records
 }
 
 // drawRecord draws from few values of everything, so that records meet: copies over sessions, repeated responses, results
