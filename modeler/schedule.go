@@ -187,9 +187,13 @@ func (s *schedule) next(pending bool, first, last time.Time, notBefore pause, ne
 	sooner(nextCron)
 	if pending {
 		due := s.due(first, last, notBefore)
-		// While there is a backlog the answer of behind may change at any time.
-		if s.behind != nil && s.behind() && notBefore.until.Before(time.Now().Add(s.debounce)) {
-			if soon := time.Now().Add(s.debounce); soon.Before(due) {
+		// While there is a backlog the answer of behind may change at any time, and nobody tells.
+		if s.behind != nil && s.behind() {
+			soon := time.Now().Add(s.debounce)
+			if soon.Before(notBefore.until) {
+				soon = notBefore.until
+			}
+			if soon.Before(due) {
 				due = soon
 			}
 		}

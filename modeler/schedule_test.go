@@ -151,6 +151,12 @@ func TestBehind(t *testing.T) {
 		got := play(t, s, every(100*ms, 0, 20*time.Second), constant(time.Second), 5*time.Second, nil)
 		expect(t, got, started{2 * time.Second, ReasonStart, false}, started{3500 * ms, ReasonChange, false}, started{4750 * ms, ReasonChange, false})
 	})
+	t.Run("also while a refresh of it rests, and nobody says so", func(t *testing.T) {
+		s := s
+		s.behind = behindFor(4200 * ms)
+		got := play(t, s, []time.Duration{3 * time.Second}, constant(2*time.Second), 10*time.Second, nil)
+		expect(t, got, started{2 * time.Second, ReasonStart, false}, started{4500 * ms, ReasonChange, false})
+	})
 	t.Run("what the models alone are behind with is taken up at once", func(t *testing.T) {
 		got := play(t, defaults(), nil, constant(time.Second), 10*time.Second, func(n int) error {
 			if n < 2 {
