@@ -38,7 +38,6 @@ func forgetSessions(ctx context.Context, tx *warehouse.Tx, rows *int64) error {
 		`CREATE TEMP TABLE __gone AS SELECT session_id FROM meta.session_dates GROUP BY session_id
 			EXCEPT SELECT coalesce(session_id, '') FROM raw.conversations
 			EXCEPT SELECT session_id FROM meta.changed_keys`,
-		"COMMIT; BEGIN TRANSACTION", // so that DuckDB knows how few they are, and does not plan to hold all link keys in memory
 		`DELETE FROM meta.session_dates WHERE session_id IN (SELECT session_id FROM __gone)`,
 		`DELETE FROM meta.session_links WHERE session_id IN (SELECT session_id FROM __gone)`,
 		`UPDATE meta.session_links l SET group_id = g.name FROM (SELECT group_id, min(session_id) AS name FROM meta.session_links GROUP BY group_id) g
