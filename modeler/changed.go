@@ -34,9 +34,9 @@ func (r *run) noteChanges(ctx context.Context) error {
 		change := warehouse.TableChange{Table: n.Name}
 		switch {
 		case isSessionTable(n):
-			change.Column, change.Type, change.Values, change.Null = project.SessionKey, "VARCHAR", sessions, r.bounds.nulls
+			change.Column, change.Values, change.Null = warehouse.Column{Name: project.SessionKey, Type: "VARCHAR"}, sessions, r.bounds.nulls
 		case d.replaced != nil:
-			change.Column, change.Type, change.Values, change.Null = n.RefreshBy, d.column, d.replaced.values, d.replaced.null
+			change.Column, change.Values, change.Null = d.column, d.replaced.values, d.replaced.null
 		default:
 			change.Whole = true
 		}

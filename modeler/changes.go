@@ -83,7 +83,7 @@ func (r *run) bound(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.bounds = bounds{nulls: empty > 0, dates: dates, few: few}
+	r.bounds = bounds{nulls: empty > 0, dates: dates, few: few, table: temp(closedTable)}
 	return nil
 }
 
@@ -92,7 +92,7 @@ type bounds struct {
 	nulls bool     // rows without a session are wanted too
 	dates []string // every date the sessions ever had, sorted
 	few   []string // the sessions themselves, if they are few
-	table string   // where they stand, if that is not closedTable
+	table string   // where they stand: closedTable, or what all connections see of it
 }
 
 // maxNamed is how many sessions are named one by one in a condition, which DuckDB plans sooner than a look into a table.
@@ -107,11 +107,8 @@ func (b bounds) lookedUp() bounds {
 
 // sessions is the list that a session of closedTable is in.
 func (b bounds) sessions() string {
-	switch {
-	case len(b.few) == 0 && b.table != "":
+	if len(b.few) == 0 {
 		return "SELECT session_id FROM " + b.table
-	case len(b.few) == 0:
-		return "SELECT session_id FROM " + temp(closedTable)
 	}
 	return valueLists(b.few)[0]
 }

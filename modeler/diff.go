@@ -15,10 +15,10 @@ type diff struct {
 	all     bool               // perhaps every row
 	lost    bool               // a key has gone
 	keys    map[string]*keySet // by column, the values that occur in rows deleted or inserted
-	// replaced are the values of the column that the node is refreshed by, of that type, whose rows were computed anew; nil:
-	// those of changed sessions, or all were.
+	// replaced are the values of the column that the node is refreshed by whose rows were computed anew; nil: those of changed
+	// sessions, or all were.
 	replaced *keySet
-	column   string
+	column   warehouse.Column
 }
 
 // keySet are values of a column, as DuckDB writes them.

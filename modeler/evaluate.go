@@ -63,7 +63,7 @@ func (r *run) beside(ctx context.Context, things int, work func(context.Context,
 	if err != nil {
 		return err
 	}
-	return r.tx.Beside(ctx, max(1, min(threads, maxBeside, things)), work)
+	return r.tx.Beside(ctx, min(threads, maxBeside, things), work)
 }
 
 // plan counts who waits for whom.
@@ -84,9 +84,6 @@ func (e *evaluation) plan() {
 		if e.missing[n] == 0 {
 			e.ready <- n
 		}
-	}
-	if len(e.nodes) == 0 {
-		close(e.ready)
 	}
 }
 

@@ -58,31 +58,7 @@ func (r *run) changedKeysOf(n *project.Node) *keySet {
 }
 
 // where is the condition that a column holds one of the values.
-func (k *keySet) where(column warehouse.Column) string {
-	name := project.Quote(column.Name)
-	literals := make([]string, len(k.values))
-	for i, v := range k.values {
-		literals[i] = project.Literal(v)
-		if column.Type != "VARCHAR" {
-			literals[i] = "CAST(" + literals[i] + " AS " + column.Type + ")"
-		}
-	}
-	var parts []string
-	switch len(literals) {
-	case 0:
-	case 1:
-		parts = append(parts, name+" = "+literals[0])
-	default:
-		parts = append(parts, name+" IN ("+strings.Join(literals, ", ")+")")
-	}
-	if k.null {
-		parts = append(parts, name+" IS NULL")
-	}
-	if len(parts) == 0 {
-		return "false"
-	}
-	return "(" + strings.Join(parts, " OR ") + ")"
-}
+func (k *keySet) where(column warehouse.Column) string { return column.HoldsOneOf(k.values, k.null) }
 
 // findColumn finds a column by name, as SQL does.
 func findColumn(columns []warehouse.Column, name string) (warehouse.Column, bool) {
@@ -144,7 +120,7 @@ func (r *run) replaceKeys(ctx context.Context, n *project.Node, keys *keySet) (i
 	if err != nil {
 		return 0, err
 	}
-	r.diffOf(n).replaced, r.diffOf(n).column = keys, column.Type
+	r.diffOf(n).replaced, r.diffOf(n).column = keys, column
 	for up := range scoped {
 		if err := r.exec(ctx, "drop temporary view", "DROP VIEW "+temp(up.Name)); err != nil {
 			return 0, err

@@ -194,7 +194,7 @@ func (r *run) countSessions(ctx context.Context) error {
 	if err := r.tx.QueryRow(ctx, "SELECT count(*), count(*) FILTER (WHERE session_id = '') FROM "+temp(closedTable)).Scan(&r.sessions, &empty); err != nil {
 		return fmt.Errorf("list sessions: %w", err)
 	}
-	r.bounds = bounds{nulls: empty > 0}
+	r.bounds = bounds{nulls: empty > 0, table: temp(closedTable)}
 	return nil
 }
 

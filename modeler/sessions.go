@@ -79,7 +79,7 @@ func (r *run) computeSessions(ctx context.Context, wanted []*project.Node, scope
 		return err
 	}
 	if !scoped {
-		if err := r.settle(ctx); err != nil {
+		if err := r.settle(ctx); err != nil { // so that others see the room
 			return err
 		}
 		if err := r.evaluate(ctx, nodes, wanted, scoped); err != nil {

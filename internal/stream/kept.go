@@ -80,18 +80,6 @@ func (l *Lane) dropRemoved(ctx context.Context, positions map[string][]byte) err
 	return nil
 }
 
-// note remembers the positions among messages that are durable.
-func (l *Lane) note(messages []Outgoing) {
-	if l.positions == nil {
-		return
-	}
-	for _, m := range messages {
-		if name := proto.PositionName(m.Subject); proto.IsPosition(m.Subject) && name != writerPosition {
-			l.positions[name] = m.Data
-		}
-	}
-}
-
 // keep hands the positions over to be kept, once the lane was released.
 func (l *Lane) keep(ctx context.Context) {
 	if l.cfg.Keeper == nil || l.positions == nil {

@@ -89,16 +89,16 @@ func (l *Lane) publish(ctx context.Context, messages []Outgoing) (uint64, error)
 		return 0, fmt.Errorf("publish to lane %s: %w", l.cfg.Lane, err)
 	}
 	pause := backoff{first: retryFirst, longest: retryLongest}
-	sent := l.roll(messages)
+	messages = l.roll(messages)
 	for {
 		_, renewed := l.conn.link.state()
 		var seq uint64
 		err := l.conn.link.request(ctx, requestTimeout, func(ctx context.Context) (err error) {
-			seq, err = l.send(ctx, batch, sent)
+			seq, err = l.send(ctx, batch, messages)
 			return err
 		})
 		if err == nil {
-			return l.landed(seq, messages, sent), nil
+			return l.landed(seq, messages), nil
 		}
 		if berr := l.conn.broken(); berr != nil {
 			l.failure = berr
@@ -116,7 +116,7 @@ func (l *Lane) publish(ctx context.Context, messages []Outgoing) (uint64, error)
 		switch l.judge(end, batch) {
 		case landed:
 			l.log.Info().Err(err).Uint64("seq", end.LastSeq).Msg("publish without an answer had landed")
-			return l.landed(end.LastSeq, messages, sent), nil
+			return l.landed(end.LastSeq, messages), nil
 		case lost:
 			l.failure = fmt.Errorf("%w: lane %s ends at %d, not at %d", ErrLaneReset, l.cfg.Lane, end.LastSeq, l.last)
 			return 0, l.failure
@@ -134,9 +134,8 @@ func (l *Lane) publish(ctx context.Context, messages []Outgoing) (uint64, error)
 	}
 }
 
-func (l *Lane) landed(seq uint64, messages, sent []Outgoing) uint64 {
-	l.follow(messages, sent, seq)
-	l.note(messages)
+func (l *Lane) landed(seq uint64, messages []Outgoing) uint64 {
+	l.note(messages, seq)
 	l.last, l.published = seq, time.Now()
 	return seq
 }

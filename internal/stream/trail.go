@@ -1,6 +1,10 @@
 package stream
 
-import "claude-analytics/proto"
+import (
+	"slices"
+
+	"claude-analytics/proto"
+)
 
 // A position replaces the ones before it in the stream (Nats-Rollup). To find those, the server reads every block from the one
 // where the first of them lies to the end, and lets nobody else in meanwhile: nothing for a file that is written to now, a
@@ -57,21 +61,24 @@ func (l *Lane) knows(subject string) bool {
 	return known || name == writerPosition
 }
 
-// roll says of each message whether it replaces those before it under its subject.
+// roll leaves Rollup to those positions that are to replace the ones before them.
 func (l *Lane) roll(messages []Outgoing) []Outgoing {
-	out := make([]Outgoing, len(messages))
-	for i, m := range messages {
-		out[i] = m
+	out := slices.Clone(messages)
+	for i, m := range out {
 		out[i].Rollup = m.Rollup && l.trail.rolls(m.Subject, l.knows(m.Subject), l.last)
 	}
 	return out
 }
 
-// follow notes where the positions of a batch lie that ends with a sequence; sent is what roll made of the messages.
-func (l *Lane) follow(messages, sent []Outgoing, last uint64) {
+// note remembers the positions of a batch that is durable and ends with a sequence, and where they lie.
+func (l *Lane) note(messages []Outgoing, last uint64) {
 	for i, m := range messages {
-		if m.Rollup {
-			l.trail.landed(m.Subject, sent[i].Rollup, l.knows(m.Subject), last-uint64(len(messages)-1-i))
+		if !proto.IsPosition(m.Subject) {
+			continue
+		}
+		l.trail.landed(m.Subject, m.Rollup, l.knows(m.Subject), last-uint64(len(messages)-1-i))
+		if name := proto.PositionName(m.Subject); l.positions != nil && name != writerPosition {
+			l.positions[name] = m.Data
 		}
 	}
 }

@@ -2,10 +2,8 @@ package warehouse
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -24,10 +22,10 @@ type Changes struct {
 type TableChange struct {
 	Table string
 	// Whole means any row; the rest is empty then.
-	Whole        bool
-	Column, Type string
-	Values       []string // as DuckDB writes them as text
-	Null         bool
+	Whole  bool
+	Column Column
+	Values []string // as DuckDB writes them as text
+	Null   bool
 }
 
 // MaxChanged is how many values of a table's column are followed up. Beyond that a copy of everything is the shorter way.
@@ -35,21 +33,21 @@ const MaxChanged = 5000
 
 // changedRows are the values of a table's column whose rows changed.
 type changedRows struct {
-	whole        bool
-	column, kind string
-	values       map[string]bool
-	null         bool
+	whole  bool
+	column Column
+	values map[string]bool
+	null   bool
 }
 
 func (c *changedRows) add(t TableChange) {
-	if t.Whole || c.column != "" && c.column != t.Column {
+	if t.Whole || c.values != nil && c.column != t.Column {
 		c.whole = true
 		return
 	}
 	if c.values == nil {
 		c.values = map[string]bool{}
 	}
-	c.column, c.kind, c.null = t.Column, t.Type, c.null || t.Null
+	c.column, c.null = t.Column, c.null || t.Null
 	for _, v := range t.Values {
 		c.values[v] = true
 	}
@@ -57,23 +55,7 @@ func (c *changedRows) add(t TableChange) {
 
 // where is the condition that a row holds one of the values.
 func (c *changedRows) where() string {
-	name := Ident(c.column)
-	parts := []string{"false"}
-	if len(c.values) > 0 {
-		literals := make([]string, 0, len(c.values))
-		for _, v := range slices.Sorted(maps.Keys(c.values)) {
-			literal := Literal(v)
-			if c.kind != "VARCHAR" {
-				literal = fmt.Sprintf("CAST(%s AS %s)", literal, c.kind)
-			}
-			literals = append(literals, literal)
-		}
-		parts = append(parts, name+" IN ("+strings.Join(literals, ", ")+")")
-	}
-	if c.null {
-		parts = append(parts, name+" IS NULL")
-	}
-	return strings.Join(parts, " OR ")
+	return c.column.HoldsOneOf(slices.Sorted(maps.Keys(c.values)), c.null)
 }
 
 const (

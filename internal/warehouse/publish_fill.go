@@ -69,12 +69,22 @@ func (c *copying) fill(ctx context.Context, conn *sql.Conn) (published Published
 	if published.Version, err = tx.Version(ctx); err != nil {
 		return published, err
 	}
-	if published.replaced, published.Whole, err = c.fillFrom(ctx, tx, tables, published.Refresh); err != nil {
+	var layer, meta []Table
+	for _, table := range tables {
+		switch {
+		case table.Schema == Gold:
+			layer = append(layer, table)
+		case table.Schema == "meta" && publishedMeta[table.Name] != "":
+			meta = append(meta, table)
+		}
+	}
+	published.Tables = len(layer) + len(meta)
+	if published.replaced, published.Whole, err = c.fillFrom(ctx, tx, layer, published.Refresh); err != nil {
 		return published, err
 	}
-	for _, table := range tables {
-		if table.Schema == Gold || table.Schema == "meta" && publishedMeta[table.Name] != "" {
-			published.Tables++
+	for _, table := range meta {
+		if err := tx.copyTable(ctx, table, "meta", publishedMeta[table.Name]); err != nil {
+			return published, err
 		}
 	}
 	published.PublishedAt = time.Now().UTC().Truncate(time.Microsecond)
@@ -88,14 +98,8 @@ func (c *copying) fill(ctx context.Context, conn *sql.Conn) (published Published
 	return published, nil
 }
 
-// fillFrom attaches the copy before and follows up what changed, or an empty file and fills it.
+// fillFrom attaches the copy before and follows up what changed in the gold layer, or an empty file and fills it.
 func (c *copying) fillFrom(ctx context.Context, tx *Tx, tables []Table, refresh int64) (replaced int64, whole bool, err error) {
-	var of []Table
-	for _, table := range tables {
-		if table.Schema == Gold {
-			of = append(of, table)
-		}
-	}
 	if c.since != nil {
 		if holds, changed, ok := c.since(ctx, refresh); ok {
 			if err := copyFile(c.path, c.aside); err != nil {
@@ -104,10 +108,8 @@ func (c *copying) fillFrom(ctx context.Context, tx *Tx, tables []Table, refresh 
 			if err := c.attach(ctx, tx, ""); err != nil {
 				return 0, false, fmt.Errorf("%w: %w", errWhole, err)
 			}
-			if replaced, err = tx.followUp(ctx, of, holds, changed, c.describe); err != nil {
-				return 0, false, err
-			}
-			return replaced, false, tx.copyMeta(ctx, tables)
+			replaced, err = tx.followUp(ctx, tables, holds, changed, c.describe)
+			return replaced, false, err
 		}
 	}
 	if err := c.attach(ctx, tx, " (STORAGE_VERSION '"+copyStorage+"')"); err != nil {
@@ -116,13 +118,10 @@ func (c *copying) fillFrom(ctx context.Context, tx *Tx, tables []Table, refresh 
 	if _, err := tx.Exec(ctx, "CREATE SCHEMA "+building+".meta"); err != nil {
 		return 0, false, fmt.Errorf("create schema: %w", err)
 	}
-	if err := tx.copyAll(ctx, of); err != nil {
+	if err := tx.copyAll(ctx, tables); err != nil {
 		return 0, false, err
 	}
-	if err := tx.comment(ctx, of, c.describe); err != nil {
-		return 0, false, err
-	}
-	return 0, true, tx.copyMeta(ctx, tables)
+	return 0, true, tx.comment(ctx, tables, c.describe)
 }
 
 func (c *copying) attach(ctx context.Context, tx *Tx, how string) error {
@@ -146,19 +145,6 @@ func (t *Tx) copyAll(ctx context.Context, tables []Table) error {
 			if err := t.copyView(ctx, view); err != nil {
 				return err
 			}
-		}
-	}
-	return nil
-}
-
-// copyMeta copies the bookkeeping that goes along.
-func (t *Tx) copyMeta(ctx context.Context, tables []Table) error {
-	for _, table := range tables {
-		if table.Schema != "meta" || publishedMeta[table.Name] == "" {
-			continue
-		}
-		if err := t.copyTable(ctx, table, "meta", publishedMeta[table.Name]); err != nil {
-			return err
 		}
 	}
 	return nil

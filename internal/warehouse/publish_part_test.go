@@ -71,7 +71,7 @@ func (g *goldCopy) flush(whole bool) {
 }
 
 func rowsOf(table, column, kind string, null bool, values ...string) TableChange {
-	return TableChange{Table: table, Column: column, Type: kind, Values: values, Null: null}
+	return TableChange{Table: table, Column: Column{Name: column, Type: kind}, Values: values, Null: null}
 }
 
 // A copy is brought up to date with what changed, also by several refreshes, in rows of other types and of none.
