@@ -29,12 +29,16 @@ type slowLane struct {
 	changes int
 }
 
-func (l *slowLane) Publish(_ context.Context, messages []stream.Outgoing) (uint64, error) {
-	l.at = append(l.at, time.Since(l.began))
-	l.changes += len(messages) - 1 // and a position
-	time.Sleep(15 * time.Millisecond)
-	return uint64(len(l.at)), nil
+func (l *slowLane) Stage(messages []stream.Outgoing) func(context.Context) (uint64, error) {
+	return func(context.Context) (uint64, error) {
+		l.at = append(l.at, time.Since(l.began))
+		l.changes += len(messages) - 1 // and a position
+		time.Sleep(15 * time.Millisecond)
+		return uint64(len(l.at)), nil
+	}
 }
+
+func (*slowLane) MaxBatch() int { return stream.MaxBatch }
 
 func (*slowLane) Positions(context.Context) (map[string][]byte, error) { return nil, nil }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -193,4 +194,9 @@ func (c *Conn) clients() (*nats.Conn, jetstream.JetStream, error) {
 		return nil, nil, ErrClosed
 	}
 	return c.nc, c.js, nil
+}
+
+// batchID names a batch that no other has.
+func (c *Conn) batchID() string {
+	return c.instance + "." + strconv.FormatUint(c.batches.Add(1), 10)
 }

@@ -54,7 +54,7 @@ func (l *Lane) beat(ctx context.Context) (time.Duration, error) {
 	if idle := time.Since(l.published); idle < l.cfg.Heartbeat {
 		return l.cfg.Heartbeat - idle, nil
 	}
-	_, err := l.publish(ctx, []Outgoing{l.heartbeat(false)})
+	_, err := l.publish(ctx, []Outgoing{l.heartbeat(false)}, nil)
 	return l.cfg.Heartbeat, err
 }
 
@@ -73,7 +73,7 @@ func (l *Lane) beatWhile(ctx context.Context, fn func() error) error {
 			case <-timer.C:
 			}
 			// One that has begun is not cut off: its outcome would be unknown.
-			if _, err := l.publish(ctx, []Outgoing{l.heartbeat(false)}); err != nil {
+			if _, err := l.publish(ctx, []Outgoing{l.heartbeat(false)}, nil); err != nil {
 				return
 			}
 		}

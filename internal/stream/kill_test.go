@@ -12,32 +12,48 @@ import (
 	"claude-analytics/proto"
 )
 
-// writeAll publishes the changes 0 … total-1 the way a source does: from its position, and after a reset from the
-// position as it is then.
+// writeAll publishes the changes 0 … total-1 the way a source does: each batch is staged while the one before it is under
+// way; from its position, and after a reset from the position as it is then.
 func writeAll(ctx context.Context, lane *Lane, total, batch int) error {
-	next := 0
-	for next < total {
+	var under chan error
+	for next := 0; next < total || under != nil; {
+		var publish func(context.Context) (uint64, error)
 		n := min(batch, total-next)
-		_, err := lane.Publish(ctx, append(changes(lane.cfg.Lane, next, n), position(lane.cfg.Lane, "file", fmt.Sprint(next+n))))
-		switch {
-		case err == nil:
-			next += n
-		case errors.Is(err, ErrLaneReset):
-			positions, err := lane.Positions(ctx)
+		if n > 0 {
+			publish = lane.Stage(append(changes(lane.cfg.Lane, next, n), position(lane.cfg.Lane, "file", fmt.Sprint(next+n))))
+		}
+		if under != nil {
+			err := <-under
+			under = nil
+			if errors.Is(err, ErrLaneReset) {
+				if next, err = writtenTo(ctx, lane); err == nil {
+					continue
+				}
+			}
 			if err != nil {
 				return err
 			}
-			next = 0
-			if at, ok := positions["file"]; ok {
-				if _, err := fmt.Sscan(string(at), &next); err != nil {
-					return err
-				}
-			}
-		default:
-			return err
 		}
+		if publish == nil {
+			continue
+		}
+		done := make(chan error, 1)
+		go func() {
+			_, err := publish(ctx)
+			done <- err
+		}()
+		under, next = done, next+n
 	}
 	return nil
+}
+
+// writtenTo is what writeAll's position says.
+func writtenTo(ctx context.Context, lane *Lane) (next int, err error) {
+	positions, err := lane.Positions(ctx)
+	if at, ok := positions["file"]; ok && err == nil {
+		_, err = fmt.Sscan(string(at), &next)
+	}
+	return next, err
 }
 
 // TestServerKilled kills and restarts the server again and again under a writer and a reader.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -59,6 +60,11 @@ type Lane struct {
 	positions map[string][]byte
 	// recalled are those that were kept, until they are asked for.
 	recalled map[string][]byte
+
+	// underWay is with which message the lane will end if what is being published lands; 0: nothing is. aloneUntil is until
+	// when nothing is sent ahead (Stage), in nanoseconds.
+	underWay   atomic.Uint64
+	aloneUntil atomic.Int64
 }
 
 // OpenLane takes a lane for a writer: at once if the lane is empty, was this writer's last, was released or is to be
@@ -116,7 +122,7 @@ func (c *Conn) OpenLane(ctx context.Context, cfg LaneConfig) (*Lane, error) {
 // take publishes the first heartbeat behind the lane's end as it was seen. It is fenced: of two newcomers one wins.
 func (l *Lane) take(ctx context.Context, end LaneState) error {
 	l.last, l.failure = end.LastSeq, nil
-	_, err := l.publish(ctx, []Outgoing{l.heartbeat(false)})
+	_, err := l.publish(ctx, []Outgoing{l.heartbeat(false)}, nil)
 	return err
 }
 
@@ -234,7 +240,7 @@ func (l *Lane) Release(ctx context.Context) error {
 	if l.failure != nil {
 		return nil
 	}
-	_, err := l.publish(ctx, []Outgoing{l.heartbeat(true)})
+	_, err := l.publish(ctx, []Outgoing{l.heartbeat(true)}, nil)
 	l.failure = fmt.Errorf("lane %s: %w", l.cfg.Lane, ErrClosed)
 	if err != nil && !isLost(err) {
 		return fmt.Errorf("release: %w", err)

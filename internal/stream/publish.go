@@ -17,8 +17,10 @@ import (
 )
 
 const (
-	// MaxBatch is the most messages that the server takes in one atomic batch.
-	MaxBatch = 1000
+	// MaxBatch is the most messages that every server takes in one atomic batch, and embeddedBatch what the embedded one is set
+	// up for: each batch has a fixed price.
+	MaxBatch      = 1000
+	embeddedBatch = 4000
 	// unacknowledged is how many bytes of a batch may be under way before the server's receipt is waited for: half
 	// of what may queue up in front of a stream.
 	unacknowledged = 64 << 20
@@ -33,7 +35,7 @@ type Outgoing struct {
 }
 
 // Publish publishes messages as one batch: all of them behind the lane's last message, in order, or none. It returns
-// the last one's sequence once they are durable. At most MaxBatch messages; a subject with Rollup only once, and not
+// the last one's sequence once they are durable. At most Lane.MaxBatch messages; a subject with Rollup only once, and not
 // twice under the same subject otherwise.
 //
 // It returns when the outcome is known, however often it has to try and look. Only if ctx ends before that is the
@@ -41,26 +43,22 @@ type Outgoing struct {
 // another writer has the lane, ErrLaneReset if the lane does not end where it should (until Positions was called),
 // ErrTooLarge or ErrBatch for what cannot be published; after these two the lane goes on.
 func (l *Lane) Publish(ctx context.Context, messages []Outgoing) (lastSeq uint64, err error) {
-	if err := l.check(messages); err != nil {
-		return 0, err
+	s := &staged{lane: l, messages: messages}
+	return s.publish(ctx)
+}
+
+// MaxBatch is the most messages that one Publish takes.
+func (l *Lane) MaxBatch() int {
+	if l.conn.Embedded() {
+		return embeddedBatch
 	}
-	if err := l.enter(ctx); err != nil {
-		return 0, err
-	}
-	defer l.leave()
-	if l.failure != nil {
-		return 0, l.failure
-	}
-	if len(messages) == 0 {
-		return l.last, nil
-	}
-	return l.publish(ctx, messages)
+	return MaxBatch
 }
 
 // check refuses what no server would take, before anything is sent.
 func (l *Lane) check(messages []Outgoing) error {
-	if len(messages) > MaxBatch {
-		return fmt.Errorf("%w: %d messages, at most %d are possible", ErrBatch, len(messages), MaxBatch)
+	if most := l.MaxBatch(); len(messages) > most {
+		return fmt.Errorf("%w: %d messages, at most %d are possible", ErrBatch, len(messages), most)
 	}
 	prefix := strings.TrimSuffix(proto.LaneSubjects(l.cfg.Lane), ">")
 	limit := l.conn.MaxPayload()
@@ -82,21 +80,27 @@ func (l *Lane) check(messages []Outgoing) error {
 	return nil
 }
 
-// publish does it; the lane's turn is held.
-func (l *Lane) publish(ctx context.Context, messages []Outgoing) (uint64, error) {
-	batch := l.conn.instance + "." + strconv.FormatUint(l.conn.batches.Add(1), 10)
+// publish does it; the lane's turn is held. ahead is what was sent of the batch already; nil: nothing.
+func (l *Lane) publish(ctx context.Context, messages []Outgoing, ahead *sending) (uint64, error) {
+	batch := l.conn.batchID()
+	if ahead != nil {
+		batch = ahead.batch
+	}
 	if err := errors.Join(ctx.Err(), l.conn.broken()); err != nil {
 		return 0, fmt.Errorf("publish to lane %s: %w", l.cfg.Lane, err)
 	}
+	l.underWay.Store(l.last + uint64(len(messages)))
+	defer l.underWay.Store(0)
 	pause := backoff{first: retryFirst, longest: retryLongest}
 	messages = l.roll(messages)
 	for {
 		_, renewed := l.conn.link.state()
 		var seq uint64
 		err := l.conn.link.request(ctx, requestTimeout, func(ctx context.Context) (err error) {
-			seq, err = l.send(ctx, batch, messages)
+			seq, err = l.send(ctx, batch, messages, ahead)
 			return err
 		})
+		ahead = nil
 		if err == nil {
 			return l.landed(seq, messages), nil
 		}
@@ -141,33 +145,28 @@ func (l *Lane) landed(seq uint64, messages []Outgoing) uint64 {
 }
 
 // send tries once. A single message is a batch of its own and needs no staging in the server.
-func (l *Lane) send(ctx context.Context, batch string, messages []Outgoing) (uint64, error) {
+func (l *Lane) send(ctx context.Context, batch string, messages []Outgoing, ahead *sending) (uint64, error) {
 	_, js, err := l.conn.clients()
 	if err != nil {
 		return 0, err
 	}
+	if ahead == nil {
+		if ahead, err = l.begin(js, batch, messages, l.last); err != nil {
+			return 0, err
+		}
+	}
 	last := len(messages) - 1
 	if last == 0 {
-		ack, err := js.PublishMsg(ctx, l.message(messages[0], batch, true, true), jetstream.WithRetryAttempts(0))
+		ack, err := js.PublishMsg(ctx, l.message(messages[0], ahead, true), jetstream.WithRetryAttempts(0))
 		if err != nil {
 			return 0, err
 		}
 		return ack.Sequence, nil
 	}
-	publisher, err := jetstreamext.NewBatchPublisher(js, flowControl(messages))
-	if err != nil {
+	if err := ahead.add(l, messages[ahead.sent:last]); err != nil {
 		return 0, err
 	}
-	for i, m := range messages[:last] {
-		if err := publisher.AddMsg(l.message(m, batch, i == 0, false)); err != nil {
-			return 0, errors.Join(err, publisher.Discard())
-		}
-	}
-	ack, err := publisher.CommitMsg(ctx, l.message(messages[last], batch, false, true))
-	if err != nil {
-		return 0, err
-	}
-	return ack.Sequence, nil
+	return ahead.commit(ctx, l, messages[last])
 }
 
 // flowControl waits for no receipt but the batch's own, unless the batch is so large that it could overrun what the
@@ -184,11 +183,11 @@ func flowControl(messages []Outgoing) jetstreamext.BatchFlowControl {
 	return flow
 }
 
-// message is m with its headers: the fence on a batch's first message, writer and batch on its last.
-func (l *Lane) message(m Outgoing, batch string, first, last bool) *nats.Msg {
+// message is the next message of a batch with its headers: the fence on the first, writer and batch on the last.
+func (l *Lane) message(m Outgoing, of *sending, last bool) *nats.Msg {
 	header := make(nats.Header, 6)
-	if first {
-		header[jetstream.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(l.last, 10)}
+	if of.sent == 0 {
+		header[jetstream.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(of.behind, 10)}
 		header[jetstream.ExpectedLastSubjSeqSubjHeader] = []string{proto.LaneSubjects(l.cfg.Lane)}
 	}
 	if m.Rollup {
@@ -196,7 +195,7 @@ func (l *Lane) message(m Outgoing, batch string, first, last bool) *nats.Msg {
 	}
 	if last {
 		header[proto.HeaderWriter] = []string{l.cfg.Writer}
-		header[proto.HeaderBatch] = []string{batch}
+		header[proto.HeaderBatch] = []string{of.batch}
 	}
 	return &nats.Msg{Subject: m.Subject, Data: m.Data, Header: header}
 }

@@ -18,7 +18,7 @@ func TestPublish(t *testing.T) {
 	lane := openLane(t, c, LaneConfig{Lane: "a", Writer: "w"})
 
 	// A whole batch with a position a file, a batch of one, a large message, and nothing at all.
-	full := changes("a", 0, MaxBatch-3)
+	full := changes("a", 0, lane.MaxBatch()-3)
 	for i := range 3 {
 		full = append(full, position("a", fmt.Sprintf("file%d", i), "1"))
 	}
@@ -94,7 +94,7 @@ func TestPublishRefuses(t *testing.T) {
 	c := embeddedConn(t)
 	lane := openLane(t, c, LaneConfig{Lane: "a", Writer: "w"})
 	for name, batch := range map[string][]Outgoing{
-		"too many":       changes("a", 0, MaxBatch+1),
+		"too many":       changes("a", 0, lane.MaxBatch()+1),
 		"another lane":   changes("b", 0, 1),
 		"lane prefix":    changes("ab", 0, 1),
 		"position twice": {position("a", "f", "1"), position("a", "f", "2")},

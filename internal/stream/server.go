@@ -73,6 +73,7 @@ func tryServer(ctx context.Context, cfg Config, log zerolog.Logger, broken func(
 		SyncAlways:             true,
 		MaxPayload:             maxPayload,
 		MaxPending:             maxPending,
+		JetStreamLimits:        server.JSLimitOpts{MaxBatchSize: embeddedBatch},
 		NoSigs:                 true,
 		NoLog:                  true,
 		DisableJetStreamBanner: true,
