@@ -16,8 +16,17 @@ import (
 type changeStream struct {
 	*mongo.ChangeStream
 	session *mongo.Session
-	// length is how many events the next reply may hold.
+	replies prefetch[reply]
+	// length is how many events the next reply may hold; it belongs to whoever fetches.
 	length int32
+}
+
+// reply is one reply of the change stream.
+type reply struct {
+	events []bson.Raw // copies
+	token  bson.Raw   // of a reply without any; nil: unknown
+	ended  bool       // there will be no other
+	err    error      // behind the events
 }
 
 // pipeline splits what would be over 16 MB. Nothing else is done to events: taking out of them what is not used would
@@ -50,7 +59,9 @@ func (t *Tailer) open(ctx context.Context) (*changeStream, error) {
 	}
 	t.parts.reset()
 	t.cfg.Counters.Reopened.Add(1)
-	return &changeStream{ChangeStream: cs, session: session, length: firstReply}, nil
+	opened := &changeStream{ChangeStream: cs, session: session, length: firstReply}
+	opened.replies.fetch = func(ctx context.Context) reply { return opened.fetch(ctx, t.patience) }
+	return opened, nil
 }
 
 // await is how long the server waits for a change before it says that there is none.
@@ -83,71 +94,105 @@ func (t *Tailer) watch(ctx context.Context, document bool, length int32) (*mongo
 
 // close gives the cursor and the session back, if the server still listens.
 func (cs *changeStream) close() {
+	cs.replies.drop()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = cs.Close(ctx)
 	cs.session.EndSession(ctx)
 }
 
-// take reads one reply of the change stream and hands over what is in it; n is the number of changes. again tells that
-// the stream ended, as it does behind an invalidate, and is to be opened again.
-func (t *Tailer) take(ctx context.Context, cs *changeStream) (n int, again bool, err error) {
-	// The server's patience only: what was read is handed over however long the stream takes to have room for it.
-	asking, cancel := patient(ctx, t.patience)
+// fetch reads one reply. Its patience is the server's only: what was read is handed over however long the stream takes to
+// have room for it.
+func (cs *changeStream) fetch(ctx context.Context, patience time.Duration) (r reply) {
+	asking, cancel := patient(ctx, patience)
 	defer cancel()
 	sctx := mongo.NewSessionContext(asking, cs.session)
 	cs.SetBatchSize(cs.length)
+	size := 0
+	for more := cs.TryNext(sctx); more; more = cs.RemainingBatchLength() > 0 && cs.TryNext(sctx) {
+		r.events = append(r.events, copied(cs.Current))
+		size += len(cs.Current)
+	}
+	if err := cs.Err(); err != nil {
+		r.err = &streamError{fmt.Errorf("read the change stream: %w", unanswered(asking, err))}
+		return r
+	}
+	r.ended = cs.ID() == 0
+	if len(r.events) > 0 {
+		cs.length = replyLength(size, len(r.events))
+	} else if token := cs.ResumeToken(); token != nil {
+		r.token = copied(token)
+	}
+	return r
+}
+
+// take takes one reply of the change stream and hands over what is in it; n is the number of changes. again tells that
+// the stream ended, as it does behind an invalidate, and is to be opened again.
+func (t *Tailer) take(ctx context.Context, cs *changeStream) (n int, again bool, err error) {
 	t.waiting.Store(true)
-	ok := cs.TryNext(sctx)
+	r := cs.replies.take(ctx)
 	t.waiting.Store(false)
-	if !ok {
-		if err := cs.Err(); err != nil {
-			return 0, false, &streamError{fmt.Errorf("read the change stream: %w", unanswered(asking, err))}
+	n = len(r.events)
+	if n == 0 {
+		if r.err != nil {
+			return 0, false, r.err
 		}
 		t.backlog.Store(false)
-		if token := cs.ResumeToken(); token != nil && !t.parts.pending() {
-			t.place.token = copied(token)
-			t.place.time = max(t.place.time, tokenTime(token))
+		if r.token != nil && !t.parts.pending() {
+			t.place.token = r.token
+			t.place.time = max(t.place.time, tokenTime(r.token))
 		}
-		return 0, cs.ID() == 0, nil
-	}
-	items := make([]item, 0, cs.RemainingBatchLength()+1)
-	bytes := 0
-	for {
-		raw := copied(cs.Current)
-		bytes += len(raw)
-		n++
-		e, whole, perr := t.parts.add(raw)
-		if whole {
-			if t.sharded && perr == nil && e.operation == "update" && e.document == nil {
-				// The server looked for it by the shard key that it had before; it may live on under another.
-				if e.document, err = t.lookUp(asking, cs.session, e.id); err != nil {
-					break
-				}
-			}
-			items = append(items, t.pass(e, perr))
-		} else if perr != nil {
-			err = perr
-			break
-		}
-		if cs.RemainingBatchLength() == 0 || !cs.TryNext(sctx) {
-			break
-		}
+		return 0, r.ended, nil
 	}
 	t.backlog.Store(n >= manyEvents)
+	if n >= manyEvents && r.err == nil && !r.ended && !t.sharded {
+		cs.replies.ask(ctx)
+	}
+	items, err := t.itemsOf(ctx, cs, r.events)
 	// What was passed is handed over whatever came behind it: the stream goes on behind it.
 	if herr := t.hand(ctx, items); herr != nil {
 		return n, false, herr
 	}
-	if err == nil {
-		err = cs.Err()
-	}
 	if err != nil {
 		return n, false, &streamError{fmt.Errorf("read the change stream: %w", err)}
 	}
-	cs.length = replyLength(bytes, n)
+	if r.err != nil {
+		return n, false, r.err
+	}
 	t.noteBehind(items)
-	return n, cs.ID() == 0, nil
+	return n, r.ended, nil
+}
+
+// itemsOf are the events of a reply as items, up to one that cannot be read.
+func (t *Tailer) itemsOf(ctx context.Context, cs *changeStream, events []bson.Raw) ([]item, error) {
+	items := make([]item, 0, len(events))
+	for _, raw := range events {
+		e, whole, fault := t.parts.add(raw)
+		if !whole {
+			if fault != nil {
+				return items, fault
+			}
+			continue
+		}
+		if t.sharded && fault == nil && e.operation == "update" && e.document == nil {
+			// The server looked for it by the shard key that it had before; it may live on under another.
+			document, err := t.lookUpSoon(ctx, cs.session, e.id)
+			if err != nil {
+				return items, err
+			}
+			e.document = document
+		}
+		items = append(items, t.pass(e, fault))
+	}
+	return items, nil
+}
+
+// lookUpSoon is lookUp with the patience of a reply.
+func (t *Tailer) lookUpSoon(ctx context.Context, session *mongo.Session, id bson.RawValue) (bson.Raw, error) {
+	ctx, cancel := patient(ctx, t.patience)
+	defer cancel()
+	document, err := t.lookUp(ctx, session, id)
+	return document, unanswered(ctx, err)
 }
 
 // pass moves the place behind an event, and makes an item of it.

@@ -195,7 +195,7 @@ func (t *Tailer) reached(ctx context.Context, cs *changeStream) error {
 	if t.target == 0 || t.ended || t.stats.readAll() && time.Since(t.asked) > freshTarget {
 		t.ended = false
 		asked := time.Now()
-		if err := t.toPresent(ctx, cs.session, readpref.PrimaryPreferred()); err != nil {
+		if err := t.toPresent(ctx, cs, readpref.PrimaryPreferred()); err != nil {
 			return err
 		}
 		if at := cs.session.OperationTime(); at != nil {

@@ -18,8 +18,15 @@ import (
 // was opened: behind a change, what is read must not be older than that change, so it is opened anew.
 type snapshotCursor struct {
 	*mongo.Cursor
+	replies prefetch[documents]
 	// cost is how long the server took until the first document.
 	cost time.Duration
+}
+
+// documents are one reply's, none at the end.
+type documents struct {
+	of  []bson.Raw // copies
+	err error
 }
 
 // start makes the beginning of a snapshot durable, and learns where in the stream that is.
@@ -56,6 +63,7 @@ func (t *Tailer) takeTurn(ctx context.Context, cs *changeStream) error {
 	if t.since.IsZero() {
 		t.since = time.Now()
 	}
+	defer t.snapshot.replies.settle() // the session is the change stream's then
 	// Where opening the cursor is dear, turns are long.
 	deadline := time.Now().Add(max(t.cfg.Turn, 10*t.snapshot.cost))
 	for time.Now().Before(deadline) {
@@ -63,7 +71,7 @@ func (t *Tailer) takeTurn(ctx context.Context, cs *changeStream) error {
 			t.estimated = true
 			go t.estimate(ctx, t.client) // some servers count one by one
 		}
-		documents, err := t.snapshot.next(ctx, cs)
+		documents, err := t.snapshot.next(ctx)
 		if err != nil {
 			t.dropCursor(ctx)
 			return fmt.Errorf("read the collection: %w", err)
@@ -112,7 +120,7 @@ func (t *Tailer) find(ctx context.Context, cs *changeStream, last bson.RawValue)
 		filter = bson.D{{Key: "$expr", Value: bson.D{{Key: "$gt", Value: bson.A{"$_id", bson.D{{Key: "$literal", Value: last}}}}}}}
 	}
 	// A session knows only what it has seen, and what was published before may be newer: it is made to know the present.
-	if err := t.toPresent(ctx, cs.session, readpref.Primary()); err != nil {
+	if err := t.toPresent(ctx, cs, readpref.Primary()); err != nil {
 		return nil, err
 	}
 	ctx, cancel := patient(ctx, openTimeout)
@@ -123,14 +131,17 @@ func (t *Tailer) find(ctx context.Context, cs *changeStream, last bson.RawValue)
 	if err != nil {
 		return nil, unanswered(ctx, err)
 	}
-	return &snapshotCursor{Cursor: cursor, cost: time.Since(began)}, nil
+	opened := &snapshotCursor{Cursor: cursor, cost: time.Since(began)}
+	opened.replies.fetch = func(ctx context.Context) documents { return opened.fetch(ctx, cs.session) }
+	return opened, nil
 }
 
 // toPresent lets the session see a server's present, so that no read of it is older.
-func (t *Tailer) toPresent(ctx context.Context, session *mongo.Session, of *readpref.ReadPref) error {
+func (t *Tailer) toPresent(ctx context.Context, cs *changeStream, of *readpref.ReadPref) error {
+	cs.replies.settle()
 	ctx, cancel := patient(ctx, askTimeout)
 	defer cancel()
-	err := t.client.Database("admin").RunCommand(mongo.NewSessionContext(ctx, session), bson.D{{Key: "ping", Value: 1}},
+	err := t.client.Database("admin").RunCommand(mongo.NewSessionContext(ctx, cs.session), bson.D{{Key: "ping", Value: 1}},
 		options.RunCmd().SetReadPreference(of)).Err()
 	if err != nil {
 		return fmt.Errorf("ask MongoDB for its time: %w", unanswered(ctx, err))
@@ -138,24 +149,35 @@ func (t *Tailer) toPresent(ctx context.Context, session *mongo.Session, of *read
 	return nil
 }
 
-// next is one reply's documents, none at the end. They are copies.
-func (c *snapshotCursor) next(ctx context.Context, cs *changeStream) ([]bson.Raw, error) {
+// next is one reply's documents, none at the end; the reply behind it is asked for.
+func (c *snapshotCursor) next(ctx context.Context) ([]bson.Raw, error) {
+	reply := c.replies.take(ctx)
+	if reply.err == nil && len(reply.of) > 0 {
+		c.replies.ask(ctx)
+	}
+	return reply.of, reply.err
+}
+
+// fetch reads one reply.
+func (c *snapshotCursor) fetch(ctx context.Context, session *mongo.Session) documents {
 	ctx, cancel := patient(ctx, replyTimeout)
 	defer cancel()
-	if !c.Next(mongo.NewSessionContext(ctx, cs.session)) {
-		return nil, unanswered(ctx, c.Err())
+	ctx = mongo.NewSessionContext(ctx, session)
+	if !c.Next(ctx) {
+		return documents{err: unanswered(ctx, c.Err())}
 	}
-	documents := make([]bson.Raw, 0, c.RemainingBatchLength()+1)
+	reply := documents{of: make([]bson.Raw, 0, c.RemainingBatchLength()+1)}
 	size := 0
 	for {
-		documents = append(documents, copied(c.Current))
+		reply.of = append(reply.of, copied(c.Current))
 		size += len(c.Current)
 		if c.RemainingBatchLength() == 0 || !c.Next(ctx) {
 			break
 		}
 	}
-	c.SetBatchSize(replyLength(size, len(documents)))
-	return documents, c.Err()
+	c.SetBatchSize(replyLength(size, len(reply.of)))
+	reply.err = c.Err()
+	return reply
 }
 
 // dropCursor forgets the cursor: the next turn opens it behind the last document.
@@ -163,10 +185,16 @@ func (t *Tailer) dropCursor(ctx context.Context) {
 	if t.snapshot == nil {
 		return
 	}
+	t.snapshot.close(ctx)
+	t.snapshot = nil
+}
+
+// close gives the cursor back, if the server still listens.
+func (c *snapshotCursor) close(ctx context.Context) {
+	c.replies.drop()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	_ = t.snapshot.Close(ctx)
-	t.snapshot = nil
+	_ = c.Close(ctx)
 }
 
 // estimate is about how many documents there are, for those who wait.
@@ -187,9 +215,9 @@ func (t *Tailer) readAgain(ctx context.Context, cs *changeStream) error {
 	if err != nil {
 		return fmt.Errorf("read again: %w", err)
 	}
-	defer cursor.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it was read to its end, or is of no use
+	defer cursor.close(ctx)
 	for {
-		documents, err := cursor.next(ctx, cs)
+		documents, err := cursor.next(ctx)
 		if err != nil {
 			return fmt.Errorf("read again: %w", err)
 		}

@@ -152,11 +152,9 @@ func (t *Tailer) convert(ctx context.Context) error {
 	for items := range t.items {
 		piece := &Piece{
 			namespace: t.cfg.Namespace(), subject: proto.PositionSubject(t.cfg.Lane, PositionName),
-			entries: make([]entry, len(items)), done: t.durable,
+			entries: t.encode.entries(items, time.Now()), done: t.durable,
 		}
-		now := time.Now()
 		for i := range items {
-			piece.entries[i] = t.encode.entry(&items[i], now)
 			piece.weight += int64(len(piece.entries[i].change.Data))
 		}
 		piece.weight = min(max(piece.weight, 1), window)
