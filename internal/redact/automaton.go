@@ -8,6 +8,8 @@ type automaton struct {
 	first uint16   // states from here on have words that end in them
 	ends  [][]int32
 	words int
+	// longest is the longest word's length, bytes.
+	longest int
 }
 
 const (
@@ -28,6 +30,7 @@ func newAutomaton(words []string) (*automaton, bool) {
 	a := &automaton{words: len(words)}
 	classes := 1
 	for _, word := range words {
+		a.longest = max(a.longest, len(word))
 		for i := range len(word) {
 			if c := word[i]; a.class[c] == 0 {
 				if classes == maxClasses {

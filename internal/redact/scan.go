@@ -60,19 +60,70 @@ func (s *scanner) look(text []byte, l *level, keys bool) {
 	for _, rule := range s.always {
 		l.spots = append(l.spots, spot{rule, 0})
 	}
-	next, first, ends := s.words.next, s.words.first, s.words.ends
-	state := uint16(0)
-	for i := range len(text) {
+	if len(text) >= wide {
+		s.lookWide(text, l, keys)
+		return
+	}
+	s.lookFrom(text, 0, 0, len(text), l, keys)
+}
+
+// lookFrom runs the automaton from one offset to another, in the state that it has there.
+func (s *scanner) lookFrom(text []byte, state uint16, from, to int, l *level, keys bool) {
+	next, first := s.words.next, s.words.first
+	for i := from; i < to; i++ {
 		state = next[int(state)<<classShift|int(s.words.class[text[i]])]
-		if state < first {
+		if state >= first {
+			s.ended(text, state, i+1, l, keys)
+		}
+	}
+}
+
+// ended takes up the words that end before an offset.
+func (s *scanner) ended(text []byte, state uint16, end int, l *level, keys bool) {
+	for _, word := range s.words.ends[state-s.words.first] {
+		for _, t := range s.targets[word] {
+			s.hit(text, t, end-int(t.length), l, keys)
+		}
+	}
+}
+
+// Each step of the automaton waits for the one before it to come out of the table, so a long text is walked through in
+// four places at once.
+const (
+	lanes = 4
+	// wide is from which length on, bytes.
+	wide = 1024
+)
+
+// lookWide is lookFrom for all of a long text. Spots come in no order.
+func (s *scanner) lookWide(text []byte, l *level, keys bool) {
+	next, first, class := s.words.next, s.words.first, &s.words.class
+	n := len(text) / lanes
+	t0, t1, t2, t3 := text[:n], text[n:2*n], text[2*n:3*n], text[3*n:4*n]
+	a, b, c, d := uint16(0), s.stateAt(text, n), s.stateAt(text, 2*n), s.stateAt(text, 3*n)
+	for i := range t0 {
+		a = next[int(a)<<classShift|int(class[t0[i]])]
+		b = next[int(b)<<classShift|int(class[t1[i]])]
+		c = next[int(c)<<classShift|int(class[t2[i]])]
+		d = next[int(d)<<classShift|int(class[t3[i]])]
+		if max(a, b, c, d) < first {
 			continue
 		}
-		for _, word := range ends[state-first] {
-			for _, t := range s.targets[word] {
-				s.hit(text, t, i+1-int(t.length), l, keys)
+		for k, state := range [lanes]uint16{a, b, c, d} {
+			if state >= first {
+				s.ended(text, state, k*n+i+1, l, keys)
 			}
 		}
 	}
+	s.lookFrom(text, d, lanes*n, len(text), l, keys)
+}
+
+// stateAt is the automaton's state behind what stands before an offset: it remembers no more than its longest word.
+func (s *scanner) stateAt(text []byte, at int) (state uint16) {
+	for _, c := range text[max(0, at-s.words.longest):at] {
+		state = s.words.next[int(state)<<classShift|int(s.words.class[c])]
+	}
+	return state
 }
 
 // hit looks at one word in the text.
