@@ -12,7 +12,7 @@ import (
 const (
 	memoryPeriod = 10 * time.Second
 	// busyBytes is what is allocated in a period at least while there is much to do.
-	busyBytes = 100 << 20
+	busyBytes = 50 << 20
 	// quietPeriods is how long it must be quiet: by then the stream's server has let go of the blocks that it kept at hand.
 	quietPeriods = 2
 )
@@ -35,8 +35,8 @@ func (q *quietness) over(allocated uint64) bool {
 	return q.quiet == quietPeriods
 }
 
-// giveBack gives memory back to the system when it has become quiet, until ctx ends.
-func giveBack(ctx context.Context, period time.Duration) error {
+// giveBack gives memory back to the system when it has become quiet, until ctx ends; others give back what is not Go's.
+func giveBack(ctx context.Context, period time.Duration, others func(context.Context)) error {
 	tick := time.NewTicker(period)
 	defer tick.Stop()
 	var q quietness // what the start took counts as well
@@ -47,6 +47,7 @@ func giveBack(ctx context.Context, period time.Duration) error {
 		case <-tick.C:
 		}
 		if q.over(heapBytes("/gc/heap/allocs:bytes")) {
+			others(ctx)
 			debug.FreeOSMemory()
 		}
 	}
@@ -56,4 +57,14 @@ func heapBytes(metric string) uint64 {
 	sample := []metrics.Sample{{Name: metric}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
+}
+
+// giveBackDuckDB is for what is not Go's.
+func (s *service) giveBackDuckDB(ctx context.Context) {
+	if s.db == nil {
+		return
+	}
+	if err := s.db.GiveBack(ctx); err != nil {
+		s.log.Debug().Err(err).Msg("DuckDB keeps its memory")
+	}
 }

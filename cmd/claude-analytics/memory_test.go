@@ -31,7 +31,7 @@ func TestMemoryIsGivenBack(t *testing.T) {
 	const size = 300 << 20
 	allocate(size)
 	before := heapBytes("/memory/classes/heap/released:bytes")
-	go func() { done <- giveBack(ctx, 20*time.Millisecond) }()
+	go func() { done <- giveBack(ctx, 20*time.Millisecond, func(context.Context) {}) }()
 	for deadline := time.Now().Add(time.Minute); heapBytes("/memory/classes/heap/released:bytes") < before+size/2; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Error("nothing was given back")

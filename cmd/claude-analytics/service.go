@@ -206,7 +206,7 @@ func (s *service) run(ctx context.Context, stopWhen func(context.Context) error)
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return giveBack(ctx, memoryPeriod) })
+	g.Go(func() error { return giveBack(ctx, memoryPeriod, s.giveBackDuckDB) })
 	if s.http != nil {
 		g.Go(func() error { return s.http.Run(ctx) })
 	}

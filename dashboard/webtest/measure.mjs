@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { cp, mkdir, readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { launch } from './lib/chromium.mjs';
 import { Session } from './lib/corpus.mjs';
 import { tab } from './lib/page.mjs';
@@ -16,6 +17,7 @@ const bytes = async (path) => {
   if (!entry.isDirectory()) return entry.size;
   return (await Promise.all((await readdir(path)).map((name) => bytes(join(path, name))))).reduce((a, b) => a + b, 0);
 };
+const quiet = 120_000; // ms; the lake lands a minute after the last line
 const memory = async (pid, what) => Number(new RegExp(`${what}:\\s+(\\d+)`).exec(await readFile(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
 const since = (began) => (performance.now() - began) / 1000;
 const answers = (url) => async () => {
@@ -84,6 +86,8 @@ async function ours(browser, dir, transcripts, source) {
   note('append → screen in a session, s', 'ours', await appended(first.t.page, session, transcripts));
   note('memory at the peak of the import, MiB', 'ours', await memory(service.child.pid, 'VmHWM'));
   note('memory while it follows, MiB', 'ours', await memory(service.child.pid, 'VmRSS'));
+  await sleep(quiet);
+  note('memory when it has been quiet for two minutes, MiB', 'ours', await memory(service.child.pid, 'VmRSS'));
   await service.stop();
   note('store: lake, of the source', 'ours', (await bytes(join(dir, 'data', 'raw'))) / source);
   note('store: warehouse, of the source', 'ours', (await bytes(join(dir, 'data', 'analytics.duckdb'))) / source);

@@ -194,7 +194,7 @@ func TestSettingsAreLocked(t *testing.T) {
 	if got := value(t, db, `SELECT current_setting('threads')`); got != "1" {
 		t.Errorf("threads = %s", got)
 	}
-	for _, statement := range []string{"SET memory_limit = '1GB'", "SET enable_external_access = true", "SET temp_directory = '/tmp'", "ATTACH '/tmp/other.duckdb'", "COPY (SELECT 1) TO '/tmp/other.csv'", "INSTALL httpfs", "LOAD httpfs"} {
+	for _, statement := range []string{"SET lock_configuration = false", "SET enable_external_access = true", "SET temp_directory = '/tmp'", "ATTACH '/tmp/other.duckdb'", "COPY (SELECT 1) TO '/tmp/other.csv'", "INSTALL httpfs", "LOAD httpfs"} {
 		err := db.Write(context.Background(), "test", func(ctx context.Context, tx *Tx) error {
 			_, err := tx.Exec(ctx, statement)
 			return err
