@@ -73,8 +73,9 @@ class Resource implements Panel {
   };
 
   touches(models: Set<string> | undefined): boolean {
+    if (!models) return true;
     const mine = this.data.value?.models;
-    if (!models || !mine) return true;
+    if (!mine) return models.size > 0; // what is on its way is not older than a mere hello
     return mine.some((m) => models.has(m.name.slice(m.name.indexOf('.') + 1)) || !m.name.startsWith('marts.'));
   }
 
