@@ -102,7 +102,7 @@ func (p *publisher) busy() (busy, failed bool) {
 // waited long enough. It returns false once there will be no more pieces, or no more can be published.
 func (p *publisher) collect(ctx context.Context, b *batch) bool {
 	for p.piece == nil {
-		if _, failed := p.busy(); failed || !p.receive(ctx, nil) {
+		if _, failed := p.busy(); failed || !p.receive(ctx, forever) {
 			return false
 		}
 	}
@@ -112,56 +112,45 @@ func (p *publisher) collect(ctx context.Context, b *batch) bool {
 		if p.piece != nil {
 			return true // full
 		}
-		select {
-		case s, ok := <-p.pieces:
-			if !ok {
-				return false
-			}
-			p.piece, p.next = s, 0
-			continue
-		default:
+		if !p.receive(ctx, 0) { // what is there already
+			return false
 		}
 		for p.piece == nil {
-			busy, failed := p.busy()
+			left, failed := p.patience(began)
 			if failed {
 				return false
 			}
-			var timer *time.Timer
-			var giveUp <-chan time.Time
-			if !busy {
-				left := p.patience(began)
-				if left <= 0 {
-					return ctx.Err() == nil
-				}
-				timer = time.NewTimer(left)
-				giveUp = timer.C
+			if left == 0 {
+				return ctx.Err() == nil
 			}
-			ok := p.receive(ctx, giveUp)
-			if timer != nil {
-				timer.Stop()
-			}
-			if !ok {
+			if !p.receive(ctx, left) {
 				return false
 			}
 		}
 	}
 }
 
+// forever is how long to wait where something else ends it.
+const forever = -1
+
 // patience is how long to wait for more before the next look, for a batch that is not full and began at a time; 0: it had
 // better be published.
-func (p *publisher) patience(began time.Time) time.Duration {
+func (p *publisher) patience(began time.Time) (left time.Duration, failed bool) {
+	if busy, failed := p.busy(); busy || failed {
+		return forever, failed
+	}
 	if left := time.Until(p.sent.Add(pace)); left > 0 {
-		return left
+		return left, false
 	}
 	linger := p.linger
 	if p.backlog() {
 		linger = max(linger, backlogLinger)
 	}
-	left := time.Until(began.Add(linger))
+	left = time.Until(began.Add(linger))
 	if left <= 0 || p.quiet() {
-		return 0
+		return 0, false
 	}
-	return min(left, time.Millisecond) // nobody tells when it has become quiet
+	return min(left, time.Millisecond), false // nobody tells when it has become quiet
 }
 
 // take moves what fits of the piece at hand into the batch, and forgets the piece if all of it did.
@@ -173,26 +162,44 @@ func (p *publisher) take(b *batch) int {
 	return next
 }
 
-// receive waits for a piece; it returns true without one when giveUp fires, or what is under way has ended, and false if
-// there will be none.
-func (p *publisher) receive(ctx context.Context, giveUp <-chan time.Time) bool {
+// receive waits for a piece, so long at most; it returns true without one when that is over, or what is under way has
+// ended, and false if there will be none.
+func (p *publisher) receive(ctx context.Context, wait time.Duration) bool {
+	if wait == 0 {
+		select {
+		case s, ok := <-p.pieces:
+			return p.got(s, ok)
+		default:
+			return true
+		}
+	}
 	var ended <-chan struct{}
 	if p.under != nil {
 		ended = p.under.done
 	}
+	var over <-chan time.Time
+	if wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		over = timer.C
+	}
 	select {
 	case s, ok := <-p.pieces:
-		if ok {
-			p.piece, p.next = s, 0
-		}
-		return ok
-	case <-giveUp:
+		return p.got(s, ok)
+	case <-over:
 		return true
 	case <-ended:
 		return true
 	case <-ctx.Done():
 		return false
 	}
+}
+
+func (p *publisher) got(s piece, ok bool) bool {
+	if ok {
+		p.piece, p.next = s, 0
+	}
+	return ok
 }
 
 // publish begins to make a batch durable: first what is set aside, since the positions in the batch pass it. It returns when
