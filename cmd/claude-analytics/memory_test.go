@@ -13,7 +13,7 @@ func TestWhenMemoryIsGivenBack(t *testing.T) {
 	var q quietness
 	var allocated uint64
 	var got []int
-	for i, grown := range []uint64{500, 900, 10, 10, 10, 99, 0, 0, 0, 100, 1, 200, 1, 1, 1} {
+	for i, grown := range []uint64{500, 900, 10, 10, 10, 49, 0, 0, 0, 50, 1, 200, 1, 1, 1} {
 		allocated += grown * mib
 		if q.over(allocated) {
 			got = append(got, i)

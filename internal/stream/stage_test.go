@@ -126,3 +126,21 @@ func TestStageTogether(t *testing.T) {
 		expectNumbers(t, stored(t, c, proto.LaneName(fmt.Sprint("lane", i))), total)
 	}
 }
+
+// TestStageTooLate: the server gives up what was sent ahead if the batch before it takes longer than ten seconds.
+func TestStageTooLate(t *testing.T) {
+	t.Parallel()
+	const n = 300
+	c := embeddedConn(t)
+	lane := openLane(t, c, LaneConfig{Lane: "a", Writer: "w", Heartbeat: time.Hour})
+	next := sendAhead(t, lane, n, append(changes("a", n, n), position("a", "file", "end")))
+	time.Sleep(11 * time.Second) // nobody tells that it was given up
+	publish(t, lane, changes("a", 0, n))
+	if _, err := next.publish(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	if next.ahead == nil {
+		t.Error("what was sent ahead was not tried")
+	}
+	expectNumbers(t, stored(t, c, "a"), 2*n)
+}
