@@ -189,7 +189,7 @@ func answers(ctx context.Context, client *stream.Client) error {
 
 // messages is how many messages the mart holds.
 func messages(ctx context.Context, client *stream.Client) (int64, error) {
-	reply, err := client.Request(ctx, "query", []byte(`{"sql": "SELECT count(*) AS n FROM marts.fct_messages"}`))
+	reply, err := client.Request(ctx, "query", []byte(`{"raw": true, "sql": "SELECT count(*) AS n FROM marts.fct_messages"}`))
 	if err != nil {
 		return 0, fmt.Errorf("count the messages: %w", err)
 	}
