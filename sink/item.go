@@ -3,14 +3,12 @@ package sink
 import (
 	"errors"
 	"fmt"
-	"runtime"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	protobuf "google.golang.org/protobuf/proto"
 
 	"claude-analytics/internal/document"
+	"claude-analytics/internal/spread"
 	"claude-analytics/proto"
 )
 
@@ -198,30 +196,8 @@ const convertChunk = 64
 
 // convertAll converts all items in place, spread over a few workers, each with a converter of its own; their order stays.
 func convertAll(list []item, workers int, newConverter func() converter) {
-	if workers <= 0 {
-		workers = min(4, runtime.NumCPU())
-	}
-	workers = min(workers, (len(list)+convertChunk-1)/convertChunk)
-	var next atomic.Int64
-	work := func() {
+	spread.Over(len(list), convertChunk, workers, func() func(int) {
 		v := newConverter()
-		for {
-			end := int(next.Add(convertChunk))
-			if end-convertChunk >= len(list) {
-				return
-			}
-			for i := end - convertChunk; i < min(end, len(list)); i++ {
-				list[i].convert(v)
-			}
-		}
-	}
-	if workers <= 1 {
-		work()
-		return
-	}
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(work)
-	}
-	wg.Wait()
+		return func(i int) { list[i].convert(v) }
+	})
 }

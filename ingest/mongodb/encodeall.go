@@ -1,46 +1,25 @@
 package mongodb
 
 import (
-	"runtime"
-	"sync"
-	"sync/atomic"
 	"time"
+
+	"claude-analytics/internal/spread"
 )
 
-const (
-	// maxEncoders is how many goroutines encode at most.
-	maxEncoders = 4
-	// encodeAtOnce is how many bytes of documents one of them takes at a time, about: enough to be worth it.
-	encodeAtOnce = 64 << 10
-)
+// encodeAtOnce is how many bytes of documents a worker takes at a time, about: enough to be worth it.
+const encodeAtOnce = 64 << 10
 
 // entries encodes all items, in their order, on a few goroutines: looking for secrets takes longer than reading does.
 func (c *encoder) entries(items []item, now time.Time) []entry {
-	out := make([]entry, len(items))
 	bytes := 0
 	for i := range items {
 		bytes += items[i].bytes()
 	}
 	step := max(1, len(items)*encodeAtOnce/max(bytes, 1))
-	workers := min(maxEncoders, runtime.GOMAXPROCS(0), (len(items)+step-1)/step)
-	var next atomic.Int64
-	work := func() {
-		for {
-			end := int(next.Add(int64(step)))
-			for i := end - step; i < min(end, len(items)); i++ {
-				out[i] = c.entry(&items[i], now)
-			}
-			if end >= len(items) {
-				return
-			}
-		}
-	}
-	var wg sync.WaitGroup
-	for range workers - 1 {
-		wg.Go(work)
-	}
-	work()
-	wg.Wait()
+	out := make([]entry, len(items))
+	spread.Over(len(items), step, 0, func() func(int) {
+		return func(i int) { out[i] = c.entry(&items[i], now) }
+	})
 	return out
 }
 
