@@ -43,7 +43,7 @@ type Outgoing struct {
 // another writer has the lane, ErrLaneReset if the lane does not end where it should (until Positions was called),
 // ErrTooLarge or ErrBatch for what cannot be published; after these two the lane goes on.
 func (l *Lane) Publish(ctx context.Context, messages []Outgoing) (lastSeq uint64, err error) {
-	s := &staged{lane: l, messages: messages}
+	s := &staged{lane: l, messages: messages, refused: l.check(messages)}
 	return s.publish(ctx)
 }
 
@@ -150,18 +150,19 @@ func (l *Lane) send(ctx context.Context, batch string, messages []Outgoing, ahea
 	if err != nil {
 		return 0, err
 	}
-	if ahead == nil {
-		if ahead, err = l.begin(js, batch, messages, l.last); err != nil {
-			return 0, err
-		}
-	}
 	last := len(messages) - 1
 	if last == 0 {
-		ack, err := js.PublishMsg(ctx, l.message(messages[0], ahead, true), jetstream.WithRetryAttempts(0))
+		alone := &sending{batch: batch, behind: l.last}
+		ack, err := js.PublishMsg(ctx, l.message(messages[0], alone, true), jetstream.WithRetryAttempts(0))
 		if err != nil {
 			return 0, err
 		}
 		return ack.Sequence, nil
+	}
+	if ahead == nil {
+		if ahead, err = begin(js, batch, l.last, flowControl(messages)); err != nil {
+			return 0, err
+		}
 	}
 	if err := ahead.add(l, messages[ahead.sent:last]); err != nil {
 		return 0, err

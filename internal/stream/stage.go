@@ -26,6 +26,7 @@ const (
 type staged struct {
 	lane     *Lane
 	messages []Outgoing
+	refused  error    // nil: they can be published
 	ahead    *sending // nil: nothing was sent
 }
 
@@ -41,14 +42,21 @@ type sending struct {
 // Stage takes a batch that is to be published next, and sends what can be sent of it ahead if another one is under way. It
 // does not wait for the server. publish is Publish for the batch, once.
 func (l *Lane) Stage(messages []Outgoing) (publish func(context.Context) (lastSeq uint64, err error)) {
-	s := &staged{lane: l, messages: messages, ahead: l.sendAhead(messages)}
-	return s.publish
+	return l.stage(messages).publish
+}
+
+func (l *Lane) stage(messages []Outgoing) *staged {
+	s := &staged{lane: l, messages: messages, refused: l.check(messages)}
+	if s.refused == nil {
+		s.ahead = l.sendAhead(messages)
+	}
+	return s
 }
 
 // sendAhead returns what was sent; nil: nothing.
 func (l *Lane) sendAhead(messages []Outgoing) *sending {
 	behind := l.underWay.Load()
-	if behind == 0 || time.Now().UnixNano() < l.aloneUntil.Load() || l.check(messages) != nil {
+	if behind == 0 || time.Now().UnixNano() < l.aloneUntil.Load() {
 		return nil
 	}
 	// Whether a position replaces others is decided by the ones before it.
@@ -56,7 +64,8 @@ func (l *Lane) sendAhead(messages []Outgoing) *sending {
 	if n < 0 {
 		n = len(messages) - 1
 	}
-	if n < worthwhile || flowControl(messages).AckEvery > 0 {
+	flow := flowControl(messages)
+	if n < worthwhile || flow.AckEvery > 0 {
 		return nil
 	}
 	life, _ := l.conn.link.state()
@@ -64,7 +73,7 @@ func (l *Lane) sendAhead(messages []Outgoing) *sending {
 	if err != nil {
 		return nil
 	}
-	ahead, err := l.begin(js, l.conn.batchID(), messages, behind)
+	ahead, err := begin(js, l.conn.batchID(), behind, flow)
 	if err != nil || ahead.add(l, messages[:n]) != nil {
 		return nil
 	}
@@ -74,8 +83,8 @@ func (l *Lane) sendAhead(messages []Outgoing) *sending {
 
 func (s *staged) publish(ctx context.Context) (lastSeq uint64, err error) {
 	l := s.lane
-	if err := l.check(s.messages); err != nil {
-		return 0, err
+	if s.refused != nil {
+		return 0, s.refused
 	}
 	if err := l.enter(ctx); err != nil {
 		return 0, err
@@ -98,8 +107,8 @@ func (s *staged) publish(ctx context.Context) (lastSeq uint64, err error) {
 }
 
 // begin opens a batch in the server.
-func (l *Lane) begin(js jetstream.JetStream, batch string, messages []Outgoing, behind uint64) (*sending, error) {
-	publisher, err := jetstreamext.NewBatchPublisher(js, flowControl(messages))
+func begin(js jetstream.JetStream, batch string, behind uint64, flow jetstreamext.BatchFlowControl) (*sending, error) {
+	publisher, err := jetstreamext.NewBatchPublisher(js, flow)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ func sendAhead(t *testing.T, l *Lane, under int, messages []Outgoing) *staged {
 	t.Helper()
 	l.underWay.Store(l.last + uint64(under))
 	defer l.underWay.Store(0)
-	s := &staged{lane: l, messages: messages, ahead: l.sendAhead(messages)}
+	s := l.stage(messages)
 	if s.ahead == nil {
 		t.Fatal("nothing was sent ahead")
 	}
@@ -58,7 +58,7 @@ func TestStage(t *testing.T) {
 			if test.used && last != first+n+1 {
 				t.Errorf("the batch ends at %d behind %d", last, first)
 			}
-			if alone := lane.sendAhead(next.messages); alone != nil {
+			if alone := lane.stage(next.messages).ahead; alone != nil {
 				t.Error("something was sent ahead although nothing is under way")
 			}
 			expectNumbers(t, stored(t, c, "a"), 5+2*n)
@@ -88,12 +88,12 @@ func TestStageNot(t *testing.T) {
 		"too many":   changes("a", 0, lane.MaxBatch()+1),
 		"other lane": changes("b", 0, 2*worthwhile),
 	} {
-		if lane.sendAhead(messages) != nil {
+		if lane.stage(messages).ahead != nil {
 			t.Errorf("%s: sent ahead", name)
 		}
 	}
 	lane.aloneUntil.Store(time.Now().Add(time.Hour).UnixNano())
-	if lane.sendAhead(changes("a", 0, 2*worthwhile)) != nil {
+	if lane.stage(changes("a", 0, 2*worthwhile)).ahead != nil {
 		t.Error("sent ahead although it was in vain a moment ago")
 	}
 	if _, err := lane.Stage(changes("b", 0, 2))(testContext(t)); err == nil {
