@@ -118,12 +118,17 @@ func (a *automaton) build(nodes []trieNode, classes int) {
 	}
 }
 
+// step is the state behind one more letter.
+func (a *automaton) step(state uint16, c byte) uint16 {
+	return a.next[int(state)<<classShift|int(a.class[c])]
+}
+
 // scan calls hit with each word's index and the offset behind its end, until hit returns false.
 func (a *automaton) scan(text []byte, hit func(word int32, end int) bool) {
-	next, first := a.next, a.first
+	first := a.first
 	state := uint16(0)
 	for i := range len(text) {
-		state = next[int(state)<<classShift|int(a.class[text[i]])]
+		state = a.step(state, text[i])
 		if state >= first {
 			for _, word := range a.ends[state-first] {
 				if !hit(word, i+1) {

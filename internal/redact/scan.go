@@ -69,9 +69,9 @@ func (s *scanner) look(text []byte, l *level, keys bool) {
 
 // lookFrom runs the automaton from one offset to another, in the state that it has there.
 func (s *scanner) lookFrom(text []byte, state uint16, from, to int, l *level, keys bool) {
-	next, first := s.words.next, s.words.first
+	words, first := s.words, s.words.first
 	for i := from; i < to; i++ {
-		state = next[int(state)<<classShift|int(s.words.class[text[i]])]
+		state = words.step(state, text[i])
 		if state >= first {
 			s.ended(text, state, i+1, l, keys)
 		}
@@ -97,15 +97,15 @@ const (
 
 // lookWide is lookFrom for all of a long text. Spots come in no order.
 func (s *scanner) lookWide(text []byte, l *level, keys bool) {
-	next, first, class := s.words.next, s.words.first, &s.words.class
+	words, first := s.words, s.words.first
 	n := len(text) / lanes
 	t0, t1, t2, t3 := text[:n], text[n:2*n], text[2*n:3*n], text[3*n:4*n]
 	a, b, c, d := uint16(0), s.stateAt(text, n), s.stateAt(text, 2*n), s.stateAt(text, 3*n)
 	for i := range t0 {
-		a = next[int(a)<<classShift|int(class[t0[i]])]
-		b = next[int(b)<<classShift|int(class[t1[i]])]
-		c = next[int(c)<<classShift|int(class[t2[i]])]
-		d = next[int(d)<<classShift|int(class[t3[i]])]
+		a = words.step(a, t0[i])
+		b = words.step(b, t1[i])
+		c = words.step(c, t2[i])
+		d = words.step(d, t3[i])
 		if max(a, b, c, d) < first {
 			continue
 		}
@@ -121,7 +121,7 @@ func (s *scanner) lookWide(text []byte, l *level, keys bool) {
 // stateAt is the automaton's state behind what stands before an offset: it remembers no more than its longest word.
 func (s *scanner) stateAt(text []byte, at int) (state uint16) {
 	for _, c := range text[max(0, at-s.words.longest):at] {
-		state = s.words.next[int(state)<<classShift|int(s.words.class[c])]
+		state = s.words.step(state, c)
 	}
 	return state
 }
