@@ -35,8 +35,12 @@ func (q *quietness) over(allocated uint64) bool {
 	return q.quiet == quietPeriods
 }
 
-// giveBack gives memory back to the system when it has become quiet, until ctx ends; others give back what is not Go's.
-func giveBack(ctx context.Context, period time.Duration, others func(context.Context)) error {
+// again has it asked once more in the next period.
+func (q *quietness) again() { q.quiet-- }
+
+// giveBack gives memory back to the system when it has become quiet, until ctx ends; others give back what is not Go's, and
+// say whether that could be.
+func giveBack(ctx context.Context, period time.Duration, others func(context.Context) bool) error {
 	tick := time.NewTicker(period)
 	defer tick.Stop()
 	var q quietness // what the start took counts as well
@@ -46,9 +50,13 @@ func giveBack(ctx context.Context, period time.Duration, others func(context.Con
 			return nil
 		case <-tick.C:
 		}
-		if q.over(heapBytes("/gc/heap/allocs:bytes")) {
-			others(ctx)
+		if !q.over(heapBytes("/gc/heap/allocs:bytes")) {
+			continue
+		}
+		if others(ctx) {
 			debug.FreeOSMemory()
+		} else {
+			q.again()
 		}
 	}
 }
@@ -60,11 +68,13 @@ func heapBytes(metric string) uint64 {
 }
 
 // giveBackDuckDB is for what is not Go's.
-func (s *service) giveBackDuckDB(ctx context.Context) {
+func (s *service) giveBackDuckDB(ctx context.Context) bool {
 	if s.db == nil {
-		return
+		return true
 	}
-	if err := s.db.GiveBack(ctx); err != nil {
+	done, err := s.db.GiveBack(ctx)
+	if err != nil {
 		s.log.Debug().Err(err).Msg("DuckDB keeps its memory")
 	}
+	return done || err != nil
 }

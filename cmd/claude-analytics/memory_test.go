@@ -31,7 +31,7 @@ func TestMemoryIsGivenBack(t *testing.T) {
 	const size = 300 << 20
 	allocate(size)
 	before := heapBytes("/memory/classes/heap/released:bytes")
-	go func() { done <- giveBack(ctx, 20*time.Millisecond, func(context.Context) {}) }()
+	go func() { done <- giveBack(ctx, 20*time.Millisecond, func(context.Context) bool { return true }) }()
 	for deadline := time.Now().Add(time.Minute); heapBytes("/memory/classes/heap/released:bytes") < before+size/2; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Error("nothing was given back")
@@ -51,4 +51,21 @@ func allocate(size int) {
 		kept[i] = byte(i)
 	}
 	runtime.KeepAlive(kept)
+}
+
+// What could not be given back is asked for again, once a period.
+func TestWhenMemoryIsAskedForAgain(t *testing.T) {
+	var q quietness
+	got := ""
+	for i := range 7 {
+		if q.over(0) {
+			got += fmt.Sprint(i, " ")
+			if i < 3 {
+				q.again()
+			}
+		}
+	}
+	if want := "1 2 3 "; got != want {
+		t.Errorf("asked for after periods %s, want %s", got, want)
+	}
 }
