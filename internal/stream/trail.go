@@ -29,7 +29,7 @@ func (t *trail) rolls(subject string, known bool, end uint64) bool {
 	newest, ours := t.newest[subject]
 	switch {
 	case !ours && !known:
-		return true // there is nothing to find
+		return false // there is nothing to replace
 	case ours && t.left[subject] == 0 && end < newest+near:
 		return true
 	}

@@ -17,7 +17,7 @@ func TestTrail(t *testing.T) {
 		}
 		tr.landed("s", got, known, seq)
 	}
-	step("the first of all", false, 10, 11, true)
+	step("the first of all, which has nothing to replace", false, 10, 11, false)
 	step("soon after", false, 100, 101, true)
 	step("far from it", true, 101+near, 5000, false)
 	for range maxLeft - 1 {
