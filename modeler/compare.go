@@ -205,7 +205,7 @@ func (c *comparing) partOn(ctx context.Context, tx *warehouse.Tx, sessions []str
 		if err != nil {
 			return err
 		}
-		if err := r.copyRows(ctx, storedTable(n), table{relation: n.Relation(), columns: "*"}); err != nil {
+		if err := r.copyRows(ctx, r.tx, storedTable(n), table{relation: n.Relation(), columns: "*"}); err != nil {
 			return err
 		}
 		if err := c.compare(ctx, r, n, columns, r.at(n.Name), r.at(storedTable(n))); err != nil {

@@ -48,7 +48,8 @@ type Config struct {
 	// Chunk is how many documents one transaction computes at most, about; 0: DefaultChunk. A rebuild of more is done in
 	// parts, a backlog of more in several refreshes.
 	Chunk int64
-	// OnRefresh is called after each refresh that changed something, from the refreshing goroutine.
+	// OnRefresh is called as soon as others see what a refresh changed, from the refreshing goroutine, which tests the rows
+	// only then. It must not write to the warehouse.
 	OnRefresh func(Result)
 }
 
@@ -85,18 +86,20 @@ type Options struct {
 
 // Result is what a refresh did.
 type Result struct {
-	ID              int64         `json:"id"` // in meta.refreshes; 0 if there was nothing to do
-	Kind            string        `json:"kind"`
-	Reason          Reason        `json:"reason"`
-	Started         time.Time     `json:"started"`
-	Finished        time.Time     `json:"finished"`
-	Seconds         float64       `json:"seconds"`
-	ChangedSessions int64         `json:"changedSessions"` // whose documents changed
-	Sessions        int64         `json:"sessions"`        // computed: those, and all that share a record with them
-	Batch           int64         `json:"batch"`           // last batch of bronze that the marts hold
-	More            bool          `json:"more,omitempty"`  // a part of the backlog is left
-	Models          []ModelResult `json:"models"`
-	Rules           []RuleChange  `json:"rules,omitempty"` // whose version changed
+	ID              int64     `json:"id"` // in meta.refreshes; 0 if there was nothing to do
+	Kind            string    `json:"kind"`
+	Reason          Reason    `json:"reason"`
+	Started         time.Time `json:"started"`
+	Finished        time.Time `json:"finished"`        // when others saw it
+	Seconds         float64   `json:"seconds"`         // from the start until then
+	ChangedSessions int64     `json:"changedSessions"` // whose documents changed
+	Sessions        int64     `json:"sessions"`        // computed: those, and all that share a record with them
+	// SessionIDs are those that were computed; nil if they are many, or all.
+	SessionIDs []string      `json:"sessionIds,omitempty"`
+	Batch      int64         `json:"batch"`          // last batch of bronze that the marts hold
+	More       bool          `json:"more,omitempty"` // a part of the backlog is left
+	Models     []ModelResult `json:"models"`
+	Rules      []RuleChange  `json:"rules,omitempty"` // whose version changed
 	// Changes are the rows that it replaced.
 	Changes warehouse.Changes `json:"-"`
 	newest  time.Time         // arrival of the newest document that the marts hold
@@ -189,7 +192,7 @@ func (r *Result) add(next Result) {
 		}
 		return
 	}
-	next.Started, next.Kind = r.Started, r.Kind
+	next.Started, next.Kind, next.SessionIDs = r.Started, r.Kind, nil
 	next.Seconds += r.Seconds
 	next.Sessions += r.Sessions
 	next.Rules = append(r.Rules, next.Rules...)
@@ -201,9 +204,6 @@ func (m *Modeler) refreshOnce(ctx context.Context, opts Options) (Result, error)
 	result, err := m.takeTurn(ctx, opts)
 	if err != nil {
 		return Result{}, fmt.Errorf("refresh models: %w", err)
-	}
-	if !result.Nothing() && m.cfg.OnRefresh != nil {
-		m.cfg.OnRefresh(result)
 	}
 	return result, nil
 }
@@ -217,8 +217,6 @@ func (m *Modeler) takeTurn(ctx context.Context, opts Options) (result Result, er
 			result, err = m.refresh(ctx, opts)
 			return err
 		})
-		result.Finished = time.Now()
-		result.Seconds = result.Finished.Sub(opts.started).Seconds()
 		m.ended(ctx, opts, result, err)
 		return err
 	})
@@ -242,10 +240,18 @@ func (m *Modeler) refresh(ctx context.Context, opts Options) (Result, error) {
 		if r.ahead = ahead; ahead != nil {
 			r.tests = ahead.tests
 		}
+		r.seen = func() {
+			if result = r.result(); m.cfg.OnRefresh != nil {
+				m.cfg.OnRefresh(result)
+			}
+		}
+		done = r
 		if err := r.do(ctx); err != nil {
 			return err
 		}
-		result, done = r.result(), r
+		if r.nothing() {
+			result = r.result()
+		}
 		return nil
 	}
 	err = m.db.Write(ctx, "refresh", attempt)
@@ -293,14 +299,28 @@ func (m *Modeler) newRun(p *project.Project, tx *warehouse.Tx, opts Options) *ru
 	}
 }
 
+// few are the sessions that were computed; nil if they are many, or other rows may have changed too.
+func (r *run) few() []string {
+	if len(r.rebuild) > 0 || r.ahead != nil {
+		return nil
+	}
+	return r.bounds.few
+}
+
+// result is what the run did, up to now.
 func (r *run) result() Result {
+	now := time.Now()
+	seconds := now.Sub(r.opts.started).Seconds()
 	if r.nothing() {
-		return Result{Kind: r.kind(), Reason: r.opts.Reason, Started: r.opts.started, Batch: r.batch, newest: r.state.newest.Time}
+		return Result{
+			Kind: r.kind(), Reason: r.opts.Reason, Started: r.opts.started, Finished: now, Seconds: seconds, Batch: r.batch,
+			newest: r.state.newest.Time,
+		}
 	}
 	return Result{
-		ID: r.id, Kind: r.kind(), Reason: r.opts.Reason, Started: r.opts.started,
+		ID: r.id, Kind: r.kind(), Reason: r.opts.Reason, Started: r.opts.started, Finished: now, Seconds: seconds,
 		ChangedSessions: r.changed, Sessions: r.sessions, Batch: r.batch, More: r.more, Models: r.models, Rules: r.rules,
-		Changes: r.changes, newest: r.state.newest.Time,
+		SessionIDs: r.few(), Changes: r.changes, newest: r.state.newest.Time,
 	}
 }
 

@@ -49,6 +49,8 @@ type run struct {
 	paired    map[*project.Node]pairs  // of tables that were compared ahead
 	rules     []RuleChange
 	changes   warehouse.Changes
+	// seen is called when others see what was changed.
+	seen func()
 }
 
 // ModelError is a model that DuckDB refused, with its place.

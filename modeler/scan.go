@@ -25,15 +25,7 @@ type table struct {
 	relation string
 	columns  string // select list of the copy
 	bounded  bool   // it has bronze's date, so that the dates of the sessions hold
-}
-
-// copyRows makes a table in memory of a table's rows that belong to the sessions of closedTable.
-func (r *run) copyRows(ctx context.Context, name string, t table) error {
-	query, err := r.rowsOf(ctx, r.tx, t)
-	if err != nil {
-		return err
-	}
-	return r.exec(ctx, "read "+t.relation, "CREATE TABLE "+r.at(name)+" AS "+query)
+	arrives  bool   // it says when a row arrived
 }
 
 // rowsOf is the query for a table's rows that belong to the sessions of closedTable.
@@ -83,45 +75,81 @@ func inVectors(vectors []int64) string {
 		first*vector, last*vector+vector-1, bits, vector, first, last)
 }
 
-// scopeSources makes tables in memory of the sources that the nodes read, with the rows of the sessions of closedTable.
+// scopeSources makes tables in memory of the sources that the nodes read, with the rows of the sessions of closedTable: several
+// at once, since nobody else writes in this turn.
 func (r *run) scopeSources(ctx context.Context, nodes []*project.Node) error {
-	done := map[*project.Source]bool{}
+	tables := map[*project.Source]table{}
 	for _, n := range nodes {
 		for _, s := range n.Sources {
-			if done[s] {
+			if _, done := tables[s]; done {
 				continue
 			}
-			done[s] = true
-			if err := r.scopeSource(ctx, s, n); err != nil {
+			t, err := r.tableOf(ctx, s, n)
+			if err != nil {
 				return err
 			}
+			tables[s] = t
+		}
+	}
+	waiting := make(chan *project.Source, len(tables))
+	for s := range tables {
+		waiting <- s
+	}
+	close(waiting)
+	if err := r.settle(ctx); err != nil { // so that others see the room
+		return err
+	}
+	err := r.beside(ctx, len(tables), func(ctx context.Context, tx *warehouse.Tx) error {
+		for s := range waiting {
+			if err := r.copyRows(ctx, tx, r.sourceName(s), tables[s]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.settle(ctx); err != nil { // so that they are seen here
+		return err
+	}
+	for s, t := range tables {
+		if !t.arrives {
+			continue
+		}
+		if err := r.noteFreshness(ctx, r.at(r.sourceName(s))); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (r *run) scopeSource(ctx context.Context, s *project.Source, reader *project.Node) error {
+// tableOf is a source's table as the models above it need it.
+func (r *run) tableOf(ctx context.Context, s *project.Source, reader *project.Node) (table, error) {
 	columns, err := r.columns.source(ctx, r, s)
 	if err != nil {
-		return err
+		return table{}, err
 	}
 	has := map[string]bool{}
 	for _, c := range columns {
 		has[strings.ToLower(c.Name)] = true
 	}
 	if !has[project.SessionKey] {
-		return &ModelError{Model: reader.Name, File: reader.File, Err: fmt.Errorf(
+		return table{}, &ModelError{Model: reader.Name, File: reader.File, Err: fmt.Errorf(
 			"source %s has no column %s (or does not exist), so models above it cannot be refreshed by session", s.Key(), project.SessionKey)}
 	}
 	needed, err := r.columns.needed(r, s, columns)
+	return table{relation: s.Relation(), columns: needed, bounded: has["date"], arrives: has["extracted_at"]}, err
+}
+
+// copyRows makes a table in memory of those rows of a table that belong to the sessions of closedTable.
+func (r *run) copyRows(ctx context.Context, tx *warehouse.Tx, name string, t table) error {
+	query, err := r.rowsOf(ctx, tx, t)
 	if err != nil {
 		return err
 	}
-	if err := r.copyRows(ctx, r.sourceName(s), table{relation: s.Relation(), columns: needed, bounded: has["date"]}); err != nil {
-		return err
-	}
-	if has["extracted_at"] {
-		return r.noteFreshness(ctx, r.at(r.sourceName(s)))
+	if _, err := tx.Exec(ctx, "CREATE TABLE "+r.at(name)+" AS "+query); err != nil {
+		return fmt.Errorf("read %s: %w", t.relation, err)
 	}
 	return nil
 }

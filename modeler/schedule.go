@@ -82,6 +82,13 @@ func (m *Modeler) note(pending bool, nextFull time.Time) {
 	m.status.Pending, m.status.NextFull = pending, nextFull
 }
 
+// A change that comes after ten times the quiet time comes alone: what a program writes at once has been published together.
+// So it is waited for more for a fifth of that time only.
+const (
+	aloneAfter = 10
+	alonePart  = 5
+)
+
 // restFactor keeps refreshes below a fifth of the time while there is a backlog: the sink waits for each, and the more
 // changes one takes up, the less each change costs.
 const restFactor = 4
@@ -93,6 +100,7 @@ const restPart = 4
 func (s *schedule) run(ctx context.Context, applied <-chan struct{}) {
 	now := time.Now()
 	first, last := now, now // of the changes; what changed while the process was down counts
+	alone := false          // the only change, after a pause
 	reason, full := ReasonStart, false
 	var notBefore pause
 	var nextTimer, nextCron time.Time
@@ -105,7 +113,7 @@ func (s *schedule) run(ctx context.Context, applied <-chan struct{}) {
 	defer timer.Stop()
 	for {
 		s.note(pending, nextCron)
-		timer.Reset(time.Until(s.next(pending, first, last, notBefore, nextTimer, nextCron)))
+		timer.Reset(time.Until(s.next(pending, alone, first, last, notBefore, nextTimer, nextCron)))
 		select {
 		case <-ctx.Done():
 			return
@@ -114,7 +122,9 @@ func (s *schedule) run(ctx context.Context, applied <-chan struct{}) {
 				applied = nil
 				continue
 			}
+			before := last
 			last = time.Now()
+			alone = !pending && last.Sub(before) >= aloneAfter*s.debounce
 			if !pending {
 				pending, first, reason = true, last, ReasonChange
 			}
@@ -129,7 +139,7 @@ func (s *schedule) run(ctx context.Context, applied <-chan struct{}) {
 		if !pending && !nextTimer.IsZero() && !now.Before(nextTimer) {
 			pending, first, last, reason = true, now.Add(-s.behindWait), now.Add(-s.debounce), ReasonTimer
 		}
-		if !pending || now.Before(s.due(first, last, notBefore)) {
+		if !pending || now.Before(s.due(alone, first, last, notBefore)) {
 			continue
 		}
 		began := now
@@ -161,9 +171,14 @@ func (s *schedule) run(ctx context.Context, applied <-chan struct{}) {
 // pause is when the next refresh may start at all: at once, or while there is a backlog.
 type pause struct{ until, behind time.Time }
 
-// due is when the pending changes are taken up: after a quiet moment, but not later than maxWait after the first.
-func (s *schedule) due(first, last time.Time, notBefore pause) time.Time {
-	due, earliest := last.Add(s.debounce), notBefore.until
+// due is when the pending changes are taken up: after a quiet moment, which is short for one that comes alone, but not later
+// than maxWait after the first.
+func (s *schedule) due(alone bool, first, last time.Time, notBefore pause) time.Time {
+	quiet := s.debounce
+	if alone {
+		quiet /= alonePart
+	}
+	due, earliest := last.Add(quiet), notBefore.until
 	if latest := first.Add(s.maxWait); due.After(latest) {
 		due = latest
 	}
@@ -177,7 +192,7 @@ func (s *schedule) due(first, last time.Time, notBefore pause) time.Time {
 }
 
 // next is when there is something to look at.
-func (s *schedule) next(pending bool, first, last time.Time, notBefore pause, nextTimer, nextCron time.Time) time.Time {
+func (s *schedule) next(pending, alone bool, first, last time.Time, notBefore pause, nextTimer, nextCron time.Time) time.Time {
 	next := time.Now().Add(24 * time.Hour)
 	sooner := func(t time.Time) {
 		if !t.IsZero() && t.Before(next) {
@@ -186,7 +201,7 @@ func (s *schedule) next(pending bool, first, last time.Time, notBefore pause, ne
 	}
 	sooner(nextCron)
 	if pending {
-		due := s.due(first, last, notBefore)
+		due := s.due(alone, first, last, notBefore)
 		// While there is a backlog the answer of behind may change at any time, and nobody tells.
 		if s.behind != nil && s.behind() {
 			soon := time.Now().Add(s.debounce)

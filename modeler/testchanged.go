@@ -81,6 +81,7 @@ func (r *run) testTables(ctx context.Context) error {
 	if err := r.settle(ctx); err != nil {
 		return err
 	}
+	r.seen()
 	for _, n := range r.project.Nodes {
 		if d := r.diffs[n]; d == nil || !d.changed || d.all || r.fresh[n] == "" {
 			continue

@@ -33,7 +33,7 @@ type Config struct {
 	BatchSize       int           `env:"BATCH_SIZE" default:"10000" min:"1" help:"rows in a micro-batch at most"`
 	BatchLinger     time.Duration `env:"BATCH_LINGER" default:"100ms" min:"0" help:"longest wait for a micro-batch to fill"`
 	BatchBytes      Bytes         `env:"BATCH_BYTES" default:"64MiB" min:"1" help:"bytes in a micro-batch at most"`
-	RefreshDebounce time.Duration `env:"REFRESH_DEBOUNCE" default:"100ms" min:"0" help:"quiet time before the models are refreshed"`
+	RefreshDebounce time.Duration `env:"REFRESH_DEBOUNCE" default:"100ms" min:"0" help:"quiet time before the models are refreshed; a fifth of it for a change that comes alone"`
 	RefreshMaxWait  time.Duration `env:"REFRESH_MAX_WAIT" default:"250ms" min:"0" help:"longest wait after the first change"`
 	RefreshInterval time.Duration `env:"REFRESH_INTERVAL" default:"1h" min:"0" help:"refresh even without a change; 0: never"`
 	FullRefreshCron string        `env:"FULL_REFRESH_CRON" default:"0 2 * * *" help:"full refresh, cron in REPORT_TZ; empty: never"`
