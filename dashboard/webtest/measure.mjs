@@ -56,7 +56,8 @@ async function appended(page, session, transcripts) {
     const words = `appended number ${n} of the measurement`;
     const began = performance.now();
     await session.prompt(words).say(`seen ${n}`).write(transcripts);
-    await page.getByText(words).first().waitFor({ timeout: 60_000, state: 'attached' });
+    // Looked for in each frame: a locator looks every half second, which would be measured with it.
+    await page.waitForFunction((text) => document.querySelector('.timeline')?.textContent.includes(text), words, { polling: 'raf', timeout: 60_000 });
     took.push(since(began));
     await page.waitForTimeout(1000);
   }

@@ -14,12 +14,20 @@ export const resets = signal(0);
 
 export interface RefreshEvent {
   models?: { name: string; rows: number }[];
+  /** Sessions that were computed; none: many, or all. */
+  sessionIds?: string[];
 }
 
-type Listener = (models: Set<string> | undefined) => void;
+/** What changed; undefined: it is not known which, so perhaps all. */
+export interface Changed {
+  models: Set<string> | undefined;
+  sessions: Set<string> | undefined;
+}
+
+type Listener = (what: Changed) => void;
 const onRefresh = new Set<Listener>();
 
-/** Calls back with the models that were refreshed; with undefined when it is not known which. */
+/** Calls back with what a refresh changed. */
 export function refreshed(listener: Listener): () => void {
   onRefresh.add(listener);
   return () => onRefresh.delete(listener);
@@ -34,8 +42,8 @@ let wanted = true;
 let current: AbortController | undefined;
 let running = false;
 
-function tell(models: Set<string> | undefined): void {
-  for (const listener of onRefresh) listener(models);
+function tell(models: Set<string> | undefined, sessions?: Set<string>): void {
+  for (const listener of onRefresh) listener({ models, sessions });
 }
 
 function take(kind: string, data: string): void {
@@ -55,7 +63,7 @@ function take(kind: string, data: string): void {
       break;
     case 'refresh': {
       const event = JSON.parse(data) as RefreshEvent;
-      tell(event.models ? new Set(event.models.map((m) => m.name)) : undefined);
+      tell(event.models ? new Set(event.models.map((m) => m.name)) : undefined, event.sessionIds && new Set(event.sessionIds));
       break;
     }
     case 'status':

@@ -2,7 +2,7 @@
 // refresh touched one of their models. What did not change is not drawn again.
 import { signal, type Signal } from '@preact/signals';
 import { type ApiError, type Column, getText, type PanelAnswer, type Version } from './client';
-import { refreshed } from './events';
+import { type Changed, refreshed } from './events';
 
 export type Row = Record<string, unknown>;
 
@@ -51,11 +51,15 @@ class Resource implements Panel {
   stale = true;
   body = '';
   leftAt = 0;
+  /** The one that it is about, if it is about one. */
+  readonly session: string | null;
 
   constructor(
     readonly name: string,
     readonly url: string,
-  ) {}
+  ) {
+    this.session = new URLSearchParams(url.split('?')[1]).get('session');
+  }
 
   use = () => {
     this.users++;
@@ -72,8 +76,9 @@ class Resource implements Panel {
     want(this);
   };
 
-  touches(models: Set<string> | undefined): boolean {
+  touches({ models, sessions }: Changed): boolean {
     if (!models) return true;
+    if (sessions && this.session && !sessions.has(this.session)) return false;
     const mine = this.data.value?.models;
     if (!mine) return models.size > 0; // what is on its way is not older than a mere hello
     return mine.some((m) => models.has(m.name.slice(m.name.indexOf('.') + 1)) || !m.name.startsWith('marts.'));
@@ -199,19 +204,40 @@ function pump(): void {
   }
 }
 
-let touched: Set<string> | undefined = new Set();
+const nothing = (): Changed => ({ models: new Set(), sessions: new Set() });
+let touched = nothing();
+type First = (what: Changed) => Promise<void> | undefined;
+const onSweep = new Set<First>();
+const patience = 1000; // ms
+
+/** Calls back with what changed since the last time. The panels are asked when what it reads is there. */
+export function swept(listener: First): () => void {
+  onSweep.add(listener);
+  return () => onSweep.delete(listener);
+}
 
 function sweep(): void {
   timer = undefined;
   if (document.visibilityState === 'hidden') return; // comes again when somebody looks
-  const models = touched;
-  touched = new Set();
+  const what = touched;
+  touched = nothing();
   for (const one of known.values()) {
-    if (!one.touches(models) && !one.error.peek()) continue;
-    one.stale = true;
-    if (one.users > 0) queue.add(one);
+    if (one.touches(what) || one.error.peek()) one.stale = true;
+  }
+  const first = [...onSweep].map((listener) => listener(what)).filter((reading) => reading !== undefined);
+  if (first.length === 0) askStale();
+  else void Promise.race([Promise.allSettled(first), new Promise((resolve) => setTimeout(resolve, patience))]).then(askStale);
+}
+
+function askStale(): void {
+  for (const one of known.values()) {
+    if (one.stale && one.users > 0) queue.add(one);
   }
   pump();
+}
+
+function joined(a: Set<string> | undefined, b: Set<string> | undefined): Set<string> | undefined {
+  return a && b && new Set([...a, ...b]);
 }
 
 function soon(): void {
@@ -220,9 +246,8 @@ function soon(): void {
 
 /** Keeps what is shown fresh, from now on. */
 export function followRefreshes(): void {
-  refreshed((models) => {
-    if (!models || !touched) touched = undefined;
-    else for (const name of models) touched.add(name);
+  refreshed((what) => {
+    touched = { models: joined(touched.models, what.models), sessions: joined(touched.sessions, what.sessions) };
     soon();
   });
   document.addEventListener('visibilitychange', () => {

@@ -66,7 +66,7 @@ export function SessionPage() {
             <Switch label="What is shown" value={agent ? '' : show} options={shows} onChange={(value) => set({ show: value === 'main' ? null : value, agent: null })} />
             {agent && <span class="tag">sub-agent {agent} <a href={sessionPath(session)} aria-label="Back to the main thread">✕</a></span>}
           </div>
-          <Timeline key={`${view.agent} ${view.only}`} view={view} version={whole.answer} agents={runs} goTo={goTo} follow />
+          <Timeline key={`${view.agent} ${view.only}`} view={view} agents={runs} goTo={goTo} follow />
         </section>
         <aside class="session-aside">
           <Costs session={session} />

@@ -25,7 +25,6 @@ interface Props {
   position: number;
   session: string;
   agents: Agents;
-  version: unknown;
 }
 
 export function StepView(props: Props) {
@@ -73,7 +72,7 @@ function Message({ step, position, session }: Props) {
 
 const bad = new Set(['error', 'timeout', 'denied', 'orphan_result']);
 
-function Call({ step, position, session, agents, version }: Props) {
+function Call({ step, position, session, agents }: Props) {
   const failed = bad.has(step.status ?? '');
   const run = agents.get(step.key);
   const [inside, setInside] = useState(false);
@@ -98,7 +97,7 @@ function Call({ step, position, session, agents, version }: Props) {
         <div class="agent">
           <button type="button" class="button" aria-expanded={inside} onClick={() => setInside(!inside)}>{inside ? '▾' : '▸'} Sub-agent {run.agent_type}</button>
           <span class="muted">{run.model ? `${modelName(run.model)} · ` : ''}{count(run.tool_call_count)} calls{run.tool_error_count ? `, ${count(run.tool_error_count)} failed` : ''} · {compact(run.total_tokens)} tokens · {money(run.cost_usd)} · {millis(run.duration_ms)} · {words(run.status)}</span>
-          {inside && <Timeline view={{ session, agent: run.agent_id, only: '' }} version={version} agents={agents} />}
+          {inside && <Timeline view={{ session, agent: run.agent_id, only: '' }} agents={agents} />}
         </div>
       )}
     </li>

@@ -1,6 +1,8 @@
 // What happened in a session, from its first step to its newest. Only what is near the window is drawn; what is not keeps its
 // height. New steps are put at the end without moving what is read.
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { Changed } from '../api/events';
+import { swept } from '../api/panel';
 import { count } from '../ui/format';
 import { Fault } from '../ui/panel';
 import { StepView, type Agents } from './step';
@@ -8,8 +10,6 @@ import { chunkSize, Steps, type View } from './steps';
 
 interface Props {
   view: View;
-  /** Changes when the session did: what is shown is read again. */
-  version: unknown;
   agents: Agents;
   /** Position to go to, and which time it is asked: the same may be asked twice. */
   goTo?: { position: number; times: number } | undefined;
@@ -20,11 +20,21 @@ interface Props {
 const guess = 62; // pixels of a step that was not drawn yet
 const near = '900px 0px';
 
-export function Timeline({ view, version, agents, goTo, follow = false }: Props) {
+const shownFrom = ['fct_messages', 'fct_tool_calls', 'fct_api_requests'];
+
+/** What is shown is read again when a refresh changed the session. */
+function changes({ models, sessions }: Changed, session: string): boolean {
+  return !models || (shownFrom.some((name) => models.has(name)) && (!sessions || sessions.has(session)));
+}
+
+export function Timeline({ view, agents, goTo, follow = false }: Props) {
   const steps = useMemo(() => new Steps(view), [view.session, view.agent, view.only]);
   const box = useRef<HTMLOListElement | null>(null);
   const [atEnd, setAtEnd] = useState(false);
-  useEffect(() => { void steps.refresh(); }, [steps, version]);
+  useEffect(() => {
+    void steps.refresh();
+    return swept((what) => (changes(what, steps.view.session) || steps.error.peek() ? steps.refresh() : undefined));
+  }, [steps]);
   useEffect(() => {
     if (!follow) return;
     const look = () => setAtEnd(innerHeight + scrollY >= document.documentElement.scrollHeight - 160);
@@ -54,7 +64,7 @@ export function Timeline({ view, version, agents, goTo, follow = false }: Props)
   return (
     <>
       <ol class="timeline" ref={box} aria-label="Steps">
-        {Array.from({ length: chunks }, (_, i) => <Chunk key={i} steps={steps} i={i} length={Math.min(chunkSize, total - i * chunkSize)} agents={agents} version={version} />)}
+        {Array.from({ length: chunks }, (_, i) => <Chunk key={i} steps={steps} i={i} length={Math.min(chunkSize, total - i * chunkSize)} agents={agents} />)}
       </ol>
       {follow && !atEnd && (
         <button type="button" class="button primary newest" onClick={() => { seen.current = total; seek(box.current, total - 1); }}>
@@ -82,7 +92,7 @@ function seek(box: HTMLElement | null, position: number): void {
   look();
 }
 
-function Chunk({ steps, i, length, agents, version }: { steps: Steps; i: number; length: number; agents: Agents; version: unknown }) {
+function Chunk({ steps, i, length, agents }: { steps: Steps; i: number; length: number; agents: Agents }) {
   const ref = useRef<HTMLLIElement | null>(null);
   const [shown, setShown] = useState(false);
   useEffect(() => {
@@ -102,7 +112,7 @@ function Chunk({ steps, i, length, agents, version }: { steps: Steps; i: number;
   const height = rows ? undefined : `${steps.heights.get(i) ?? length * guess}px`;
   return (
     <li ref={ref} class="chunk" style={height ? { height } : undefined}>
-      {rows && <ol>{rows.map((step, at) => <StepView key={step.key} step={step} position={i * chunkSize + at} session={steps.view.session} agents={agents} version={version} />)}</ol>}
+      {rows && <ol>{rows.map((step, at) => <StepView key={step.key} step={step} position={i * chunkSize + at} session={steps.view.session} agents={agents} />)}</ol>}
     </li>
   );
 }
