@@ -23,14 +23,11 @@ type trail struct {
 	left   map[string]int    // by subject, how many older ones are still there
 }
 
-// rolls decides whether a position replaces the ones before it. known is whether there are any of an earlier writer; end is
-// the lane's last sequence.
-func (t *trail) rolls(subject string, known bool, end uint64) bool {
+// rolls decides whether a position replaces the ones before it; end is the lane's last sequence. The first of this writer
+// never does: either there is none before it, or that is an earlier writer's.
+func (t *trail) rolls(subject string, end uint64) bool {
 	newest, ours := t.newest[subject]
-	switch {
-	case !ours && !known:
-		return false // there is nothing to replace
-	case ours && t.left[subject] == 0 && end < newest+near:
+	if ours && t.left[subject] == 0 && end < newest+near {
 		return true
 	}
 	return t.left[subject] >= maxLeft
@@ -65,7 +62,7 @@ func (l *Lane) knows(subject string) bool {
 func (l *Lane) roll(messages []Outgoing) []Outgoing {
 	out := slices.Clone(messages)
 	for i, m := range out {
-		out[i].Rollup = m.Rollup && l.trail.rolls(m.Subject, l.knows(m.Subject), l.last)
+		out[i].Rollup = m.Rollup && l.trail.rolls(m.Subject, l.last)
 	}
 	return out
 }

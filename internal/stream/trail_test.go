@@ -11,7 +11,7 @@ func TestTrail(t *testing.T) {
 	var tr trail
 	step := func(what string, known bool, end, seq uint64, want bool) {
 		t.Helper()
-		got := tr.rolls("s", known, end)
+		got := tr.rolls("s", end)
 		if got != want {
 			t.Errorf("%s: replaces those before it: %v, want %v", what, got, want)
 		}
@@ -43,7 +43,7 @@ func TestTrailIsBounded(t *testing.T) {
 		oldest := uint64(0)
 		for range rapid.IntRange(1, 300).Draw(rt, "positions") {
 			end += uint64(rapid.SampledFrom([]int{0, 1, 10, near - 2, near + 1, 100_000}).Draw(rt, "between"))
-			rolled := tr.rolls("s", known, end)
+			rolled := tr.rolls("s", end)
 			if rolled && there > 0 && there < maxLeft && end+1-oldest > near {
 				rt.Fatalf("at %d one replaced %d, the first of which is at %d", end+1, there, oldest)
 			}
