@@ -24,6 +24,12 @@ export interface Changed {
   sessions: Set<string> | undefined;
 }
 
+/** Whether it concerns who reads of a session, or of all if none is given; reads says whether that is of one of the models. */
+export function touches({ models, sessions }: Changed, session: string | null, reads: (models: Set<string>) => boolean): boolean {
+  if (!models) return true;
+  return !(sessions && session && !sessions.has(session)) && reads(models);
+}
+
 type Listener = (what: Changed) => void;
 const onRefresh = new Set<Listener>();
 

@@ -2,7 +2,7 @@
 // refresh touched one of their models. What did not change is not drawn again.
 import { signal, type Signal } from '@preact/signals';
 import { type ApiError, type Column, getText, type PanelAnswer, type Version } from './client';
-import { type Changed, refreshed } from './events';
+import { type Changed, refreshed, touches } from './events';
 
 export type Row = Record<string, unknown>;
 
@@ -76,12 +76,12 @@ class Resource implements Panel {
     want(this);
   };
 
-  touches({ models, sessions }: Changed): boolean {
-    if (!models) return true;
-    if (sessions && this.session && !sessions.has(this.session)) return false;
-    const mine = this.data.value?.models;
-    if (!mine) return models.size > 0; // what is on its way is not older than a mere hello
-    return mine.some((m) => models.has(m.name.slice(m.name.indexOf('.') + 1)) || !m.name.startsWith('marts.'));
+  touches(what: Changed): boolean {
+    return touches(what, this.session, (models) => {
+      const mine = this.data.value?.models;
+      if (!mine) return models.size > 0; // what is on its way is not older than a mere hello
+      return mine.some((m) => models.has(m.name.slice(m.name.indexOf('.') + 1)) || !m.name.startsWith('marts.'));
+    });
   }
 
   async load(): Promise<void> {

@@ -1,7 +1,7 @@
 // What happened in a session, from its first step to its newest. Only what is near the window is drawn; what is not keeps its
 // height. New steps are put at the end without moving what is read.
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { Changed } from '../api/events';
+import { touches } from '../api/events';
 import { swept } from '../api/panel';
 import { count } from '../ui/format';
 import { Fault } from '../ui/panel';
@@ -22,18 +22,13 @@ const near = '900px 0px';
 
 const shownFrom = ['fct_messages', 'fct_tool_calls', 'fct_api_requests'];
 
-/** What is shown is read again when a refresh changed the session. */
-function changes({ models, sessions }: Changed, session: string): boolean {
-  return !models || (shownFrom.some((name) => models.has(name)) && (!sessions || sessions.has(session)));
-}
-
 export function Timeline({ view, agents, goTo, follow = false }: Props) {
   const steps = useMemo(() => new Steps(view), [view.session, view.agent, view.only]);
   const box = useRef<HTMLOListElement | null>(null);
   const [atEnd, setAtEnd] = useState(false);
   useEffect(() => {
     void steps.refresh();
-    return swept((what) => (changes(what, steps.view.session) || steps.error.peek() ? steps.refresh() : undefined));
+    return swept((what) => (touches(what, steps.view.session, (models) => shownFrom.some((name) => models.has(name))) || steps.error.peek() ? steps.refresh() : undefined));
   }, [steps]);
   useEffect(() => {
     if (!follow) return;
