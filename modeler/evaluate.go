@@ -66,6 +66,23 @@ func (r *run) beside(ctx context.Context, things int, work func(context.Context,
 	return r.tx.Beside(ctx, min(threads, maxBeside, things), work)
 }
 
+// besideEach does something with each of some things, several at once.
+func besideEach[T any](ctx context.Context, r *run, things []T, do func(context.Context, *warehouse.Tx, T) error) error {
+	waiting := make(chan T, len(things))
+	for _, thing := range things {
+		waiting <- thing
+	}
+	close(waiting)
+	return r.beside(ctx, len(things), func(ctx context.Context, tx *warehouse.Tx) error {
+		for thing := range waiting {
+			if err := do(ctx, tx, thing); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // plan counts who waits for whom.
 func (e *evaluation) plan() {
 	computed := map[*project.Node]bool{}

@@ -200,17 +200,10 @@ func (r *Result) add(next Result) {
 	*r = next
 }
 
+// refreshOnce waits for the refresh that runs, and then runs one.
 func (m *Modeler) refreshOnce(ctx context.Context, opts Options) (Result, error) {
-	result, err := m.takeTurn(ctx, opts)
-	if err != nil {
-		return Result{}, fmt.Errorf("refresh models: %w", err)
-	}
-	return result, nil
-}
-
-// takeTurn waits for the refresh that runs, and then runs one.
-func (m *Modeler) takeTurn(ctx context.Context, opts Options) (result Result, err error) {
-	err = m.inTurn(ctx, func() error {
+	var result Result
+	err := m.inTurn(ctx, func() error {
 		opts.started = time.Now()
 		m.began(opts)
 		err := untilDone(ctx, func() (err error) {
@@ -220,7 +213,10 @@ func (m *Modeler) takeTurn(ctx context.Context, opts Options) (result Result, er
 		m.ended(ctx, opts, result, err)
 		return err
 	})
-	return result, err
+	if err != nil {
+		return Result{}, fmt.Errorf("refresh models: %w", err)
+	}
+	return result, nil
 }
 
 // refresh runs with the turn held.
@@ -310,18 +306,16 @@ func (r *run) few() []string {
 // result is what the run did, up to now.
 func (r *run) result() Result {
 	now := time.Now()
-	seconds := now.Sub(r.opts.started).Seconds()
+	out := Result{
+		Kind: r.kind(), Reason: r.opts.Reason, Started: r.opts.started, Finished: now, Seconds: now.Sub(r.opts.started).Seconds(),
+		Batch: r.batch, newest: r.state.newest.Time,
+	}
 	if r.nothing() {
-		return Result{
-			Kind: r.kind(), Reason: r.opts.Reason, Started: r.opts.started, Finished: now, Seconds: seconds, Batch: r.batch,
-			newest: r.state.newest.Time,
-		}
+		return out
 	}
-	return Result{
-		ID: r.id, Kind: r.kind(), Reason: r.opts.Reason, Started: r.opts.started, Finished: now, Seconds: seconds,
-		ChangedSessions: r.changed, Sessions: r.sessions, Batch: r.batch, More: r.more, Models: r.models, Rules: r.rules,
-		SessionIDs: r.few(), Changes: r.changes, newest: r.state.newest.Time,
-	}
+	out.ID, out.ChangedSessions, out.Sessions, out.SessionIDs = r.id, r.changed, r.sessions, r.few()
+	out.More, out.Models, out.Rules, out.Changes = r.more, r.models, r.rules, r.changes
+	return out
 }
 
 // recordFailure writes a failed refresh down, in a transaction of its own since the refresh's was rolled back.

@@ -22,33 +22,28 @@ func (r *run) pairSessionTables(ctx context.Context) error {
 	if len(nodes) == 0 || len(r.rebuild) > 0 || r.ahead != nil {
 		return nil
 	}
-	waiting := make(chan *project.Node, len(nodes))
 	for _, n := range nodes {
 		if _, err := r.columns.of(ctx, r, n); err != nil { // so that it is known, and only read below
 			return err
 		}
 		r.fresh[n] = r.computed(n)
 		r.diffOf(n)
-		waiting <- n
 	}
-	close(waiting)
 	var mu sync.Mutex
 	paired, took := map[*project.Node]pairs{}, map[*project.Node]time.Duration{}
-	err := r.beside(ctx, len(nodes), func(ctx context.Context, tx *warehouse.Tx) error {
-		for n := range waiting {
-			began := time.Now()
-			stored, err := r.storedRows(ctx, tx, n)
-			if err != nil {
-				return err
-			}
-			p, err := r.pair(ctx, tx, n, stored, r.at(diffTable(n)))
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			paired[n], took[n] = p, time.Since(began)
-			mu.Unlock()
+	err := besideEach(ctx, r, nodes, func(ctx context.Context, tx *warehouse.Tx, n *project.Node) error {
+		began := time.Now()
+		stored, err := r.storedRows(ctx, tx, n)
+		if err != nil {
+			return err
 		}
+		p, err := r.pair(ctx, tx, n, stored, r.at(diffTable(n)))
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		paired[n], took[n] = p, time.Since(began)
 		return nil
 	})
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"claude-analytics/internal/warehouse"
@@ -91,21 +93,9 @@ func (r *run) scopeSources(ctx context.Context, nodes []*project.Node) error {
 			tables[s] = t
 		}
 	}
-	waiting := make(chan *project.Source, len(tables))
-	for s := range tables {
-		waiting <- s
-	}
-	close(waiting)
-	if err := r.settle(ctx); err != nil { // so that others see the room
-		return err
-	}
-	err := r.beside(ctx, len(tables), func(ctx context.Context, tx *warehouse.Tx) error {
-		for s := range waiting {
-			if err := r.copyRows(ctx, tx, r.sourceName(s), tables[s]); err != nil {
-				return err
-			}
-		}
-		return nil
+	sources := slices.Collect(maps.Keys(tables))
+	err := besideEach(ctx, r, sources, func(ctx context.Context, tx *warehouse.Tx, s *project.Source) error {
+		return r.copyRows(ctx, tx, r.sourceName(s), tables[s])
 	})
 	if err != nil {
 		return err

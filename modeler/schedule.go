@@ -99,8 +99,7 @@ const restPart = 4
 // run is the loop. The state is the times of the changes not yet taken up, and when the next refresh may start at all.
 func (s *schedule) run(ctx context.Context, applied <-chan struct{}) {
 	now := time.Now()
-	first, last := now, now // of the changes; what changed while the process was down counts
-	alone := false          // the only change, after a pause
+	waiting := changes{first: now, last: now} // what changed while the process was down counts
 	reason, full := ReasonStart, false
 	var notBefore pause
 	var nextTimer, nextCron time.Time
@@ -113,7 +112,7 @@ func (s *schedule) run(ctx context.Context, applied <-chan struct{}) {
 	defer timer.Stop()
 	for {
 		s.note(pending, nextCron)
-		timer.Reset(time.Until(s.next(pending, alone, first, last, notBefore, nextTimer, nextCron)))
+		timer.Reset(time.Until(s.next(pending, waiting, notBefore, nextTimer, nextCron)))
 		select {
 		case <-ctx.Done():
 			return
@@ -122,24 +121,25 @@ func (s *schedule) run(ctx context.Context, applied <-chan struct{}) {
 				applied = nil
 				continue
 			}
-			before := last
-			last = time.Now()
-			alone = !pending && last.Sub(before) >= aloneAfter*s.debounce
-			if !pending {
-				pending, first, reason = true, last, ReasonChange
+			now = time.Now()
+			if pending {
+				waiting.last, waiting.alone = now, false
+				continue
 			}
+			waiting = changes{first: now, last: now, alone: now.Sub(waiting.last) >= aloneAfter*s.debounce}
+			pending, reason = true, ReasonChange
 			continue
 		case <-timer.C:
 		}
 		now = time.Now()
 		if !nextCron.IsZero() && !now.Before(nextCron) {
-			pending, first, last, full, reason = true, now.Add(-s.behindWait), now.Add(-s.debounce), true, ReasonCron
+			pending, waiting, full, reason = true, s.longAgo(now), true, ReasonCron
 			nextCron = s.cron.Next(now.In(s.zone))
 		}
 		if !pending && !nextTimer.IsZero() && !now.Before(nextTimer) {
-			pending, first, last, reason = true, now.Add(-s.behindWait), now.Add(-s.debounce), ReasonTimer
+			pending, waiting, reason = true, s.longAgo(now), ReasonTimer
 		}
-		if !pending || now.Before(s.due(alone, first, last, notBefore)) {
+		if !pending || now.Before(s.due(waiting, notBefore)) {
 			continue
 		}
 		began := now
@@ -162,10 +162,21 @@ func (s *schedule) run(ctx context.Context, applied <-chan struct{}) {
 			notBefore = pause{now.Add(took / restPart), now.Add(restFactor * took)}
 		}
 		if pending = more; more {
-			first, last = now, now
+			waiting = changes{first: now, last: now}
 			notBefore.until = now // nothing but the models is behind: there is nothing to wait for
 		}
 	}
+}
+
+// changes are those that no refresh has taken up yet.
+type changes struct {
+	first, last time.Time
+	alone       bool // it is one, after a pause
+}
+
+// longAgo is what needs not be waited for any longer.
+func (s *schedule) longAgo(now time.Time) changes {
+	return changes{first: now.Add(-s.behindWait), last: now.Add(-s.debounce)}
 }
 
 // pause is when the next refresh may start at all: at once, or while there is a backlog.
@@ -173,17 +184,17 @@ type pause struct{ until, behind time.Time }
 
 // due is when the pending changes are taken up: after a quiet moment, which is short for one that comes alone, but not later
 // than maxWait after the first.
-func (s *schedule) due(alone bool, first, last time.Time, notBefore pause) time.Time {
+func (s *schedule) due(waiting changes, notBefore pause) time.Time {
 	quiet := s.debounce
-	if alone {
+	if waiting.alone {
 		quiet /= alonePart
 	}
-	due, earliest := last.Add(quiet), notBefore.until
-	if latest := first.Add(s.maxWait); due.After(latest) {
+	due, earliest := waiting.last.Add(quiet), notBefore.until
+	if latest := waiting.first.Add(s.maxWait); due.After(latest) {
 		due = latest
 	}
 	if s.behind != nil && s.behind() {
-		due, earliest = first.Add(s.behindWait), notBefore.behind
+		due, earliest = waiting.first.Add(s.behindWait), notBefore.behind
 	}
 	if due.Before(earliest) {
 		due = earliest
@@ -192,7 +203,7 @@ func (s *schedule) due(alone bool, first, last time.Time, notBefore pause) time.
 }
 
 // next is when there is something to look at.
-func (s *schedule) next(pending, alone bool, first, last time.Time, notBefore pause, nextTimer, nextCron time.Time) time.Time {
+func (s *schedule) next(pending bool, waiting changes, notBefore pause, nextTimer, nextCron time.Time) time.Time {
 	next := time.Now().Add(24 * time.Hour)
 	sooner := func(t time.Time) {
 		if !t.IsZero() && t.Before(next) {
@@ -201,7 +212,7 @@ func (s *schedule) next(pending, alone bool, first, last time.Time, notBefore pa
 	}
 	sooner(nextCron)
 	if pending {
-		due := s.due(alone, first, last, notBefore)
+		due := s.due(waiting, notBefore)
 		// While there is a backlog the answer of behind may change at any time, and nobody tells.
 		if s.behind != nil && s.behind() {
 			soon := time.Now().Add(s.debounce)

@@ -79,9 +79,6 @@ func (r *run) computeSessions(ctx context.Context, wanted []*project.Node, scope
 		return err
 	}
 	if !scoped {
-		if err := r.settle(ctx); err != nil { // so that others see the room
-			return err
-		}
 		if err := r.evaluate(ctx, nodes, wanted, scoped); err != nil {
 			return err
 		}
@@ -98,14 +95,16 @@ func (r *run) share(ctx context.Context, scoped bool) (err error) {
 	if err := r.settle(ctx); err != nil {
 		return err
 	}
-	if r.shared, err = r.tx.Shared(ctx); err != nil || !scoped {
+	if r.shared, err = r.tx.Shared(ctx); err != nil {
 		return err
 	}
-	if err := r.exec(ctx, "share the sessions", fmt.Sprintf("CREATE TABLE %s AS FROM %s", r.at(closedTable), temp(closedTable))); err != nil {
-		return err
+	if scoped {
+		if err := r.exec(ctx, "share the sessions", fmt.Sprintf("CREATE TABLE %s AS FROM %s", r.at(closedTable), temp(closedTable))); err != nil {
+			return err
+		}
+		r.bounds.table = r.at(closedTable)
 	}
-	r.bounds.table = r.at(closedTable)
-	return nil
+	return r.settle(ctx) // so that others see it
 }
 
 // sessionAncestors are the given models and every session node they are computed from, in order.
