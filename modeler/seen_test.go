@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"claude-analytics/internal/warehouse"
 	"claude-analytics/modeler"
@@ -53,5 +54,40 @@ func TestToldWhenOthersSee(t *testing.T) {
 	refresh(t, m, modeler.Options{}) // there is nothing to do
 	if len(got) != 2 {
 		t.Error("told of a refresh that changed nothing")
+	}
+}
+
+// Rows are tested out of the way of other writers: the file may be replaced meanwhile. The refresh is done all the same, once,
+// and what was not tested is tested later.
+func TestFileReplacedWhileTesting(t *testing.T) {
+	b := fixture(t)
+	told, replaced := 0, make(chan error, 1)
+	m := newModeler(b.db, modeler.Config{OnRefresh: func(modeler.Result) {
+		if told++; told != 2 {
+			return
+		}
+		go func() {
+			_, err := b.db.Rewrite(context.Background())
+			replaced <- err
+		}()
+		time.Sleep(50 * time.Millisecond) // so that it is next in the queue
+	}})
+	refresh(t, m, modeler.Options{})
+	b.apply(t, []doc{{id: "new", session: "told", project: "p", minute: 3}}, nil)
+	if result := refresh(t, m, modeler.Options{}); result.ID != 2 || result.ChangedSessions != 1 {
+		t.Errorf("%+v", result)
+	}
+	if err := <-replaced; err != nil {
+		t.Error(err)
+	}
+	if result := refresh(t, m, modeler.Options{}); !result.Nothing() {
+		t.Errorf("it was not done: %+v", result)
+	}
+	if told != 2 {
+		t.Errorf("told %d times of two refreshes", told)
+	}
+	b.apply(t, []doc{{id: "newer", session: "told", project: "p", minute: 4}}, nil)
+	if result := refresh(t, m, modeler.Options{}); result.ID != 3 {
+		t.Errorf("the next: %+v", result)
 	}
 }

@@ -76,21 +76,24 @@ func (r *run) checkRows(ctx context.Context, tx *warehouse.Tx, tests []*project.
 	return failures, nil
 }
 
-// testTables ends the transaction, so that everybody sees the new rows, and tests them then.
+// testTables ends the transaction, so that everybody sees the new rows, and tests them then. That only reads: other writers
+// need not wait for it.
 func (r *run) testTables(ctx context.Context) error {
 	if err := r.settle(ctx); err != nil {
 		return err
 	}
 	r.seen()
-	for _, n := range r.project.Nodes {
-		if d := r.diffs[n]; d == nil || !d.changed || d.all || r.fresh[n] == "" {
-			continue
+	return r.tx.Apart(ctx, func(ctx context.Context) error {
+		for _, n := range r.project.Nodes {
+			if d := r.diffs[n]; d == nil || !d.changed || d.all || r.fresh[n] == "" {
+				continue
+			}
+			if err := r.testRows(ctx, n); err != nil {
+				return err
+			}
 		}
-		if err := r.testRows(ctx, n); err != nil {
-			return err
-		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // noteTests enters what a refresh found into the book, and makes due what it could not find out.
