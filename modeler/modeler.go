@@ -231,14 +231,12 @@ func (m *Modeler) refresh(ctx context.Context, opts Options) (Result, error) {
 	var result Result
 	var ahead *prebuilt
 	var done *run
-	told := false
 	attempt := func(ctx context.Context, tx *warehouse.Tx) error {
 		r := m.newRun(p, tx, opts)
 		if r.ahead = ahead; ahead != nil {
 			r.tests = ahead.tests
 		}
 		r.seen = func() {
-			told = true
 			if result = r.result(); m.cfg.OnRefresh != nil {
 				m.cfg.OnRefresh(result)
 			}
@@ -260,9 +258,6 @@ func (m *Modeler) refresh(ctx context.Context, opts Options) (Result, error) {
 		err = m.db.Write(ctx, "refresh", attempt)
 	}
 	m.metaReady = err == nil // a rebuild of the warehouse may have begun a new file
-	if told && errors.Is(err, warehouse.ErrCalledBack) {
-		err = nil // it is done and others saw it; the tests that it did not come to are due now
-	}
 	if err != nil {
 		return result, err
 	}

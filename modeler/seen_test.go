@@ -57,8 +57,8 @@ func TestToldWhenOthersSee(t *testing.T) {
 	}
 }
 
-// Rows are tested out of the way of other writers: the file may be replaced meanwhile. The refresh is done all the same, once,
-// and what was not tested is tested later.
+// Rows are tested out of the way of other writers, of whom one may want to replace the file: it is replaced, and the refresh
+// is done, once.
 func TestFileReplacedWhileTesting(t *testing.T) {
 	b := fixture(t)
 	told, replaced := 0, make(chan error, 1)

@@ -82,18 +82,17 @@ func (r *run) testTables(ctx context.Context) error {
 	if err := r.settle(ctx); err != nil {
 		return err
 	}
-	r.seen()
-	return r.tx.Apart(ctx, func(ctx context.Context) error {
-		for _, n := range r.project.Nodes {
-			if d := r.diffs[n]; d == nil || !d.changed || d.all || r.fresh[n] == "" {
-				continue
-			}
-			if err := r.testRows(ctx, n); err != nil {
-				return err
-			}
+	r.seen() // within the turn: who is told may read, and nobody waits for the file yet
+	r.tx.EndTurn()
+	for _, n := range r.project.Nodes {
+		if d := r.diffs[n]; d == nil || !d.changed || d.all || r.fresh[n] == "" {
+			continue
 		}
-		return nil
-	})
+		if err := r.testRows(ctx, n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // noteTests enters what a refresh found into the book, and makes due what it could not find out.

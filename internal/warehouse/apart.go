@@ -76,6 +76,14 @@ func (t *Tx) Apart(ctx context.Context, fn func(context.Context) error) error {
 	return nil
 }
 
+// EndTurn lets the next writer in, for good. What was written before must have been committed, and what follows reads, or
+// writes temporary tables. Whoever closes or replaces the file waits until the function that was given to Write returns.
+func (t *Tx) EndTurn() {
+	if t.place != nil { // a reader has no turn
+		t.place.leave()
+	}
+}
+
 func (t *Tx) workApart(ctx context.Context, fn func(context.Context) error) error {
 	if _, err := t.Exec(ctx, "BEGIN TRANSACTION"); err != nil {
 		return fmt.Errorf("work apart: %w", err)

@@ -173,3 +173,38 @@ func TestApartStaysWhenSomeoneWaits(t *testing.T) {
 	}
 	closing.Wait()
 }
+
+// After its turn a writer reads on while others write; whoever closes the file waits for it.
+func TestEndTurn(t *testing.T) {
+	db := open(t, Config{Path: t.TempDir() + "/w.duckdb"})
+	write(t, db, "CREATE TABLE numbers AS SELECT 1 AS n")
+	closed := make(chan error, 1)
+	err := db.Write(t.Context(), "test", func(ctx context.Context, tx *Tx) error {
+		if _, err := tx.Exec(ctx, "INSERT INTO numbers VALUES (2); "+restart); err != nil {
+			return err
+		}
+		tx.EndTurn()
+		write(t, db, "INSERT INTO numbers VALUES (3)")
+		go func() { closed <- db.Close() }()
+		time.Sleep(20 * time.Millisecond)
+		var n int
+		if err := tx.QueryRow(ctx, "SELECT count(*) FROM numbers").Scan(&n); err != nil {
+			return err
+		}
+		if n < 2 {
+			t.Errorf("%d rows, two were committed", n)
+		}
+		select {
+		case err := <-closed:
+			t.Errorf("closed while it is read: %v", err)
+		default:
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+}
