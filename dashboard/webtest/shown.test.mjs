@@ -162,6 +162,17 @@ test('the palette finds a page by keyboard and a session by its title', () => us
   await page.waitForURL(/\/sessions\//);
 }));
 
+test('Enter in the palette means what was typed, be it drawn or not', () => using('/', async (page) => {
+  await page.keyboard.press('Control+k');
+  await page.getByRole('option', { name: /Pipeline/ }).waitFor();
+  await page.getByRole('combobox').evaluate((box) => { // in one task, so that no frame comes between
+    box.value = 'pipel';
+    box.dispatchEvent(new InputEvent('input', { bubbles: true }));
+    box.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true }));
+  });
+  await page.waitForURL(/\/pipeline/);
+}));
+
 test('keys: go to a page, help, colours; Escape closes', () => using('/', async (page) => {
   await page.keyboard.press('g');
   await page.keyboard.press('t');

@@ -1,6 +1,6 @@
 // Search for a session by its title, or go to a page, a project, a tool, a model, some days.
 import { signal } from '@preact/signals';
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { presets } from '../state/filters';
 import { go, here_, path, to } from '../state/url';
 import { modelName, moment } from '../ui/format';
@@ -30,7 +30,8 @@ function Open() {
     const timer = setTimeout(() => setAsked(text.trim()), 120);
     return () => clearTimeout(timer);
   }, [text]);
-  const items = useItems(text.trim().toLowerCase(), asked);
+  const find = useFind(asked);
+  const items = useMemo(() => find(text), [find, text]);
   const now = Math.min(at, Math.max(0, items.length - 1));
   const close = () => dialog.current?.close();
   const choose = (item: Item | undefined) => {
@@ -38,6 +39,8 @@ function Open() {
     close();
     go(item.href);
   };
+  // Drawing waits for the next frame: until then the list is that of what stood there before, and Enter is meant for the new text.
+  const enter = (typed: string) => choose(typed === text ? items[now] : find(typed)[0]);
   useEffect(() => document.getElementById(`palette-${now}`)?.scrollIntoView({ block: 'nearest' }), [now]);
   return (
     <dialog ref={dialog} class="palette" aria-label="Search or go to" onClose={() => (open.value = false)} onClick={(e) => e.target === dialog.current && close()}>
@@ -48,7 +51,7 @@ function Open() {
           onKeyDown={(e) => {
             if (e.key === 'ArrowDown') { e.preventDefault(); setAt((now + 1) % Math.max(1, items.length)); }
             else if (e.key === 'ArrowUp') { e.preventDefault(); setAt((now - 1 + items.length) % Math.max(1, items.length)); }
-            else if (e.key === 'Enter') { e.preventDefault(); choose(items[now]); }
+            else if (e.key === 'Enter') { e.preventDefault(); enter(e.currentTarget.value); }
           }} />
         <ul id="palette-list" role="listbox" aria-label="Found">
           {items.map((item, i) => (
@@ -63,12 +66,14 @@ function Open() {
   );
 }
 
-function useItems(text: string, asked: string): Item[] {
+/** What a text is found in; of sessions, those that the service found for what it was asked last. */
+function useFind(asked: string): (text: string) => Item[] {
   const projects = usePanel<ProjectRow>('projects', {}, { filters: false }).answer?.rows;
   const models = usePanel<{ model: string }>('models', {}, { filters: false }).answer?.rows;
   const tools = usePanel<{ tool_name: string; calls: number }>('tools', {}, { filters: false }).answer?.rows;
   const sessions = usePanel<{ session_id: string; title: string; session_end: string }>('sessions', { search: asked, limit: 12 }, { filters: false }).answer?.rows;
-  return useMemo(() => {
+  return useCallback((typed: string) => {
+    const text = typed.trim().toLowerCase();
     const fits = (...of: (string | null | undefined)[]) => text === '' || of.some((one) => one?.toLowerCase().includes(text));
     const here = path.value.startsWith('/sessions/') || path.value === '/pipeline' ? to : (_: string, change: Parameters<typeof here_>[0]) => here_(change);
     const out: Item[] = [];
@@ -83,5 +88,5 @@ function useItems(text: string, asked: string): Item[] {
     for (const m of (models ?? []).filter((m) => fits(m.model)).slice(0, 4)) out.push({ key: 'm' + m.model, group: 'Model', name: modelName(m.model), note: m.model, href: here('/', { model: m.model }) });
     for (const p of presets.filter((p) => fits(p.label))) out.push({ key: 'd' + p.name, group: 'Days', name: p.label, note: '', href: here('/', { range: p.name, from: null, to: null, at: null }) });
     return [...out, ...found];
-  }, [text, projects, models, tools, sessions]);
+  }, [projects, models, tools, sessions]);
 }
