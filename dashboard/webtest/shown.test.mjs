@@ -173,6 +173,25 @@ test('Enter in the palette means what was typed, be it drawn or not', () => usin
   await page.waitForURL(/\/pipeline/);
 }));
 
+test('a dialog that was just closed opens again, be the closing drawn or not', () => using('/', async (page) => {
+  for (const [key, name] of [['/', /^Search/], ['?', /^Keys/]]) {
+    await page.keyboard.press(key);
+    const dialog = page.getByRole('dialog', { name });
+    await dialog.waitFor();
+    await dialog.evaluate((d, key) => new Promise((done) => {
+      // After the dialog's own close event, and before the frame in which it would go.
+      d.addEventListener('close', () => {
+        document.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+        requestAnimationFrame(() => requestAnimationFrame(done));
+      });
+      d.close();
+    }), key);
+    await dialog.waitFor();
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
+  }
+}));
+
 test('keys: go to a page, help, colours; Escape closes', () => using('/', async (page) => {
   await page.keyboard.press('g');
   await page.keyboard.press('t');

@@ -1,22 +1,11 @@
-import { signal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { opening, type Shown } from '../ui/opening';
 import { keys } from './keys';
 
-const open = signal(false);
+export const { open: openHelp, Dialog: Help } = opening(Keys);
 
-export function openHelp(): void {
-  open.value = true;
-}
-
-export function Help() {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const shown = open.value;
-  useEffect(() => {
-    if (shown) dialog.current?.showModal();
-  }, [shown]);
-  if (!shown) return null;
+function Keys({ dialog, closed }: Shown) {
   return (
-    <dialog ref={dialog} class="help" aria-label="Keys and help" onClose={() => (open.value = false)} onClick={(e) => e.target === dialog.current && dialog.current?.close()}>
+    <dialog ref={dialog} class="help" aria-label="Keys and help" onClose={closed} onClick={(e) => e.target === dialog.current && dialog.current?.close()}>
       <div class="inside">
         <header><h2>Keys</h2><button type="button" class="button" onClick={() => dialog.current?.close()}>Close</button></header>
         <dl class="keys">{keys.map((k) => <div key={k.keys}><dt>{k.keys.split(/\s+/).map((one) => (one === 'or' ? ' or ' : <kbd key={one}>{one}</kbd>))}</dt><dd>{k.does}</dd></div>)}</dl>

@@ -1,31 +1,21 @@
 // Search for a session by its title, or go to a page, a project, a tool, a model, some days.
-import { signal } from '@preact/signals';
-import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
 import { presets } from '../state/filters';
 import { go, here_, path, to } from '../state/url';
 import { modelName, moment } from '../ui/format';
 import { usePanel } from '../ui/hooks';
+import { opening, type Shown } from '../ui/opening';
 import type { ProjectRow } from './filters';
 import { places, sessionPath } from './pages';
 
-const open = signal(false);
-
-export function openPalette(): void {
-  open.value = true;
-}
-
-export function Palette() {
-  return open.value ? <Open /> : null;
-}
+export const { open: openPalette, Dialog: Palette } = opening(Search);
 
 interface Item { key: string; group: string; name: string; note: string; href: string }
 
-function Open() {
-  const dialog = useRef<HTMLDialogElement>(null);
+function Search({ dialog, closed }: Shown) {
   const [text, setText] = useState('');
   const [asked, setAsked] = useState('');
   const [at, setAt] = useState(0);
-  useEffect(() => dialog.current?.showModal(), []);
   useEffect(() => {
     const timer = setTimeout(() => setAsked(text.trim()), 120);
     return () => clearTimeout(timer);
@@ -43,7 +33,7 @@ function Open() {
   const enter = (typed: string) => choose(typed === text ? items[now] : find(typed)[0]);
   useEffect(() => document.getElementById(`palette-${now}`)?.scrollIntoView({ block: 'nearest' }), [now]);
   return (
-    <dialog ref={dialog} class="palette" aria-label="Search or go to" onClose={() => (open.value = false)} onClick={(e) => e.target === dialog.current && close()}>
+    <dialog ref={dialog} class="palette" aria-label="Search or go to" onClose={closed} onClick={(e) => e.target === dialog.current && close()}>
       <div class="inside">
         <input type="text" role="combobox" aria-expanded="true" aria-controls="palette-list" aria-activedescendant={items.length ? `palette-${now}` : undefined}
           aria-label="Search sessions, projects, tools, pages" placeholder="Search sessions, projects, tools, pages" autocomplete="off" spellcheck={false} autofocus value={text}
