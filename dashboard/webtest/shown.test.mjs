@@ -179,9 +179,10 @@ test('a dialog that was just closed opens again, be the closing drawn or not', (
     const dialog = page.getByRole('dialog', { name });
     await dialog.waitFor();
     await dialog.evaluate((d, key) => new Promise((done) => {
-      // After the dialog's own close event, and before the frame in which it would go.
+      // After the dialog's own close event, and before the frame in which it would go: what had the focus has it still.
+      const field = d.querySelector('input, button');
       d.addEventListener('close', () => {
-        document.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+        field.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
         requestAnimationFrame(() => requestAnimationFrame(done));
       });
       d.close();

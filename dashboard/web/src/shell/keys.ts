@@ -19,7 +19,9 @@ export const keys: { keys: string; does: string }[] = [
   { keys: '?', does: 'This help' },
 ];
 
-const typing = (target: EventTarget | null) => target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+/** Until the next frame, a closed dialog keeps the focus: what is pressed then is not typed into it. */
+const typing = (target: EventTarget | null) =>
+  target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) && !target.closest('dialog:not([open])');
 
 function step(by: number): void {
   const shown = days.value;
