@@ -62,77 +62,21 @@ func (r *run) findChanges(ctx context.Context) error {
 	return r.limit(ctx)
 }
 
-// maxDates is how many dates are named one by one before a range stands for them.
-const maxDates = 400
-
 // bound reads what the scans for the rows of closedTable need.
-func (r *run) bound(ctx context.Context) error {
-	var empty int64
-	if err := r.tx.QueryRow(ctx, "SELECT count(*), count(*) FILTER (WHERE session_id = '') FROM "+temp(closedTable)).Scan(&r.sessions, &empty); err != nil {
-		return fmt.Errorf("count sessions: %w", err)
+func (r *run) bound(ctx context.Context) (err error) {
+	if err := r.countSessions(ctx); err != nil {
+		return err
 	}
-	var few []string
 	if r.sessions <= maxNamed {
-		var err error
-		if few, err = r.strings(ctx, "read sessions", "SELECT session_id FROM "+temp(closedTable)+" ORDER BY 1"); err != nil {
+		if r.bounds.few, err = r.strings(ctx, "read sessions", "SELECT session_id FROM "+temp(closedTable)+" ORDER BY 1"); err != nil {
 			return err
 		}
 	}
-	dates, err := r.strings(ctx, "read dates", fmt.Sprintf(`SELECT date::VARCHAR FROM (SELECT DISTINCT date FROM meta.session_dates
-		WHERE session_id IN (SELECT session_id FROM %s)) ORDER BY date`, temp(closedTable)))
-	if err != nil {
-		return err
+	if err := r.tx.QueryRow(ctx, fmt.Sprintf(`SELECT coalesce(min(date)::VARCHAR, ''), coalesce(max(date)::VARCHAR, '') FROM meta.session_dates
+		WHERE session_id IN (SELECT session_id FROM %s)`, temp(closedTable))).Scan(&r.bounds.from, &r.bounds.to); err != nil {
+		return fmt.Errorf("read dates: %w", err)
 	}
-	r.bounds = bounds{nulls: empty > 0, dates: dates, few: few, table: temp(closedTable)}
 	return nil
-}
-
-// bounds are the limits of a scan for the rows of closedTable.
-type bounds struct {
-	nulls bool     // rows without a session are wanted too
-	dates []string // every date the sessions ever had, sorted
-	few   []string // the sessions themselves, if they are few
-	table string   // where they stand: closedTable, or what all connections see of it
-}
-
-// maxNamed is how many sessions are named one by one in a condition, which DuckDB plans sooner than a look into a table.
-const maxNamed = 64
-
-// lookedUp are the same bounds, with the sessions looked up in the table: before it looks into a list, DuckDB reads the other
-// columns.
-func (b bounds) lookedUp() bounds {
-	b.few = nil
-	return b
-}
-
-// sessions is the list that a session of closedTable is in.
-func (b bounds) sessions() string {
-	if len(b.few) == 0 {
-		return "SELECT session_id FROM " + b.table
-	}
-	return valueLists(b.few)[0]
-}
-
-// where is the condition that a table's row belongs to a session of closedTable. Dates are literals, so that row groups
-// are passed over unread.
-func (b bounds) where(prefix string, hasDate bool) string {
-	session := prefix + project.SessionKey
-	if b.nulls {
-		session = "coalesce(" + session + ", '')"
-	}
-	condition := session + " IN (" + b.sessions() + ")"
-	switch {
-	case !hasDate || len(b.dates) == 0:
-	case len(b.dates) <= maxDates:
-		literals := make([]string, len(b.dates))
-		for i, d := range b.dates {
-			literals[i] = "DATE " + project.Literal(d)
-		}
-		condition += " AND " + prefix + "date IN (" + strings.Join(literals, ", ") + ")"
-	default:
-		condition += fmt.Sprintf(" AND %sdate BETWEEN DATE %s AND DATE %s", prefix, project.Literal(b.dates[0]), project.Literal(b.dates[len(b.dates)-1]))
-	}
-	return condition
 }
 
 // rebuildsAllSessions is whether no session model is refreshed by what changed.
@@ -155,7 +99,7 @@ func (r *run) limit(ctx context.Context) error {
 		FROM %[1]s c LEFT JOIN meta.session_links l ON l.session_id = c.session_id
 		LEFT JOIN (SELECT coalesce(session_id, '') AS s, count(*) AS n FROM %[2]s WHERE %[3]s GROUP BY 1) d ON d.s = c.session_id
 		LEFT JOIN (SELECT session_id, min(batch) AS first FROM %[4]s GROUP BY 1) k ON k.session_id = c.session_id
-		ORDER BY min(k.first) OVER (PARTITION BY name), name`, temp(closedTable), documents, r.bounds.where("", true), changedKeys))
+		ORDER BY min(k.first) OVER (PARTITION BY name), name`, temp(closedTable), documents, r.bounds.where(true), changedKeys))
 	if err != nil {
 		return fmt.Errorf("count documents of changed sessions: %w", err)
 	}

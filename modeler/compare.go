@@ -195,7 +195,7 @@ func (c *comparing) partOn(ctx context.Context, tx *warehouse.Tx, sessions []str
 	if err := r.computeSessions(ctx, wanted, true); err != nil {
 		return err
 	}
-	read, err := r.number(ctx, "count documents", "SELECT count(*) FROM "+documents+" WHERE "+r.bounds.where("", false))
+	read, err := r.number(ctx, "count documents", "SELECT count(*) FROM "+documents+" WHERE "+r.bounds.where(false))
 	if err != nil {
 		return err
 	}

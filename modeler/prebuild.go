@@ -187,17 +187,6 @@ func (r *run) listSessions(ctx context.Context, sessions []string) error {
 	return nil
 }
 
-// countSessions reads what the scans for the rows of closedTable need. The table is read by place here; dates would only
-// be in the way of what is not known yet.
-func (r *run) countSessions(ctx context.Context) error {
-	var empty int64
-	if err := r.tx.QueryRow(ctx, "SELECT count(*), count(*) FILTER (WHERE session_id = '') FROM "+temp(closedTable)).Scan(&r.sessions, &empty); err != nil {
-		return fmt.Errorf("list sessions: %w", err)
-	}
-	r.bounds = bounds{nulls: empty > 0, table: temp(closedTable)}
-	return nil
-}
-
 // swapPrebuilt puts what was built beside the marts in its place.
 func (r *run) swapPrebuilt(ctx context.Context) error {
 	if r.ahead == nil {

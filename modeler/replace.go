@@ -10,8 +10,8 @@ import (
 )
 
 // storedRows is the query for the stored rows of the sessions in closedTable, with their row ids.
-func (r *run) storedRows(ctx context.Context, tx *warehouse.Tx, n *project.Node) (string, error) {
-	return r.rowsOf(ctx, tx, table{relation: n.Relation(), columns: "rowid AS " + ridColumn + ", *"})
+func (r *run) storedRows(n *project.Node) string {
+	return r.rowsOf(table{relation: n.Relation(), columns: "rowid AS " + ridColumn + ", *"})
 }
 
 // pairSessionTables compares the rows of the session tables, several tables at once, before this transaction writes anything.
@@ -33,11 +33,7 @@ func (r *run) pairSessionTables(ctx context.Context) error {
 	paired, took := map[*project.Node]pairs{}, map[*project.Node]time.Duration{}
 	err := besideEach(ctx, r, nodes, func(ctx context.Context, tx *warehouse.Tx, n *project.Node) error {
 		began := time.Now()
-		stored, err := r.storedRows(ctx, tx, n)
-		if err != nil {
-			return err
-		}
-		p, err := r.pair(ctx, tx, n, stored, r.at(diffTable(n)))
+		p, err := r.pair(ctx, tx, n, r.storedRows(n), r.at(diffTable(n)))
 		if err != nil {
 			return err
 		}
@@ -63,11 +59,7 @@ func (r *run) replaceSessionTables(ctx context.Context) error {
 			if p, ok := r.paired[n]; ok {
 				return p.counts.deleted + p.counts.inserted, r.applyDiff(ctx, n, p)
 			}
-			stored, err := r.storedRows(ctx, r.tx, n)
-			if err != nil {
-				return 0, err
-			}
-			return r.replaceRows(ctx, n, stored)
+			return r.replaceRows(ctx, n, r.storedRows(n))
 		})
 		if err != nil {
 			return err

@@ -1,7 +1,6 @@
 package modeler
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -12,16 +11,6 @@ import (
 	"claude-analytics/modeler/project"
 )
 
-// A table holds its rows in the order they came, mostly: those of a few sessions lie in few places. So a scan for them
-// first reads the narrow session column alone and notes where the rows are, and then reads whole rows from there only.
-// Reading the wide columns everywhere costs up to 30 times as much.
-
-// vector is how many rows DuckDB reads at once. A filter on row ids that takes none of them leaves the other columns unread.
-const vector = 2048
-
-// maxVectors bounds the condition on them. Rows that are a transaction's own have row ids far beyond all others.
-const maxVectors = 1 << 20
-
 // table is what a scan must know of one.
 type table struct {
 	relation string
@@ -31,50 +20,8 @@ type table struct {
 }
 
 // rowsOf is the query for a table's rows that belong to the sessions of closedTable.
-func (r *run) rowsOf(ctx context.Context, tx *warehouse.Tx, t table) (string, error) {
-	vectors, err := r.locate(ctx, tx, t)
-	if err != nil {
-		return "", err
-	}
-	where := r.bounds.lookedUp().where("", false)
-	switch n := len(vectors); {
-	case n == 0:
-		where = "false"
-	case vectors[n-1]-vectors[0] < maxVectors:
-		where = inVectors(vectors) + " AND " + where
-	}
-	return fmt.Sprintf("SELECT %s FROM %s WHERE %s", t.columns, t.relation, where), nil
-}
-
-// locate finds the vectors in which rows lie, in order.
-func (r *run) locate(ctx context.Context, tx *warehouse.Tx, t table) ([]int64, error) {
-	rows, err := tx.Query(ctx, fmt.Sprintf("SELECT DISTINCT rowid // %d FROM %s WHERE %s ORDER BY 1", vector, t.relation, r.bounds.where("", t.bounded)))
-	if err != nil {
-		return nil, fmt.Errorf("locate rows of %s: %w", t.relation, err)
-	}
-	defer rows.Close() //nolint:errcheck // Err says it
-	var out []int64
-	for rows.Next() {
-		var v int64
-		if err := rows.Scan(&v); err != nil {
-			return nil, fmt.Errorf("locate rows of %s: %w", t.relation, err)
-		}
-		out = append(out, v)
-	}
-	return out, rows.Err()
-}
-
-// inVectors is the condition that a row lies in one of the vectors: a bit for each, from the first on. It costs the same
-// however many they are; ranges would be compared one after the other, or be scans of their own.
-func inVectors(vectors []int64) string {
-	first, last := vectors[0], vectors[len(vectors)-1]
-	bits := bytes.Repeat([]byte{'0'}, int(last-first+1))
-	for _, v := range vectors {
-		bits[v-first] = '1'
-	}
-	// The range passes over row groups unread. DuckDB may ask for a bit outside of it all the same.
-	return fmt.Sprintf("rowid BETWEEN %d AND %d AND get_bit('%s'::BIT, (least(greatest(rowid // %d, %d), %d) - %[5]d)::INTEGER) = 1",
-		first*vector, last*vector+vector-1, bits, vector, first, last)
+func (r *run) rowsOf(t table) string {
+	return fmt.Sprintf("SELECT %s FROM %s WHERE %s", t.columns, t.relation, r.bounds.where(t.bounded))
 }
 
 // scopeSources makes tables in memory of the sources that the nodes read, with the rows of the sessions of closedTable: several
@@ -134,11 +81,7 @@ func (r *run) tableOf(ctx context.Context, s *project.Source, reader *project.No
 
 // copyRows makes a table in memory of those rows of a table that belong to the sessions of closedTable.
 func (r *run) copyRows(ctx context.Context, tx *warehouse.Tx, name string, t table) error {
-	query, err := r.rowsOf(ctx, tx, t)
-	if err != nil {
-		return err
-	}
-	if _, err := tx.Exec(ctx, "CREATE TABLE "+r.at(name)+" AS "+query); err != nil {
+	if _, err := tx.Exec(ctx, "CREATE TABLE "+r.at(name)+" AS "+r.rowsOf(t)); err != nil {
 		return fmt.Errorf("read %s: %w", t.relation, err)
 	}
 	return nil

@@ -13,52 +13,38 @@ with session_days as (
     group by date_key
 ),
 
-messages as (
+hours as (
     select
         date_key,
-        count(*) filter (where role = 'user' or content_length > 0) as messages,
-        count(*) filter (where role = 'user') as user_messages,
-        count(*) filter (where role = 'assistant' and content_length > 0 and not is_sidechain) as assistant_messages,
-        count(*) filter (where role = 'assistant' and content_length > 0 and is_sidechain) as subagent_messages,
-        count(*) filter (where message_kind in ('prompt', 'queued_command')) as human_prompts,
-        count(*) filter (where message_kind = 'response') as responses,
-        count(*) filter (where is_api_error) as api_errors,
-        count(*) filter (where has_code_block) as code_messages,
-        sum(content_length)::bigint as content_length
-    from {{ ref('fct_messages') }}
-    group by date_key
-),
-
-tool_calls as (
-    select
-        date_key,
-        count(*) filter (where status <> 'orphan_result') as tool_calls,
-        count(distinct tool_name) filter (where status <> 'orphan_result') as unique_tools,
-        count(*) filter (where status = 'success') as tool_successes,
-        count(*) filter (where status in ('error', 'timeout')) as tool_errors,
-        count(*) filter (where status = 'rejected') as tool_rejections,
-        count(*) filter (where tool_category = 'file_operations' and status <> 'orphan_result') as file_operations,
-        count(*) filter (where tool_category = 'search' and status <> 'orphan_result') as search_operations,
-        count(*) filter (where tool_category = 'shell' and status <> 'orphan_result') as shell_operations
-    from {{ ref('fct_tool_calls') }}
-    group by date_key
-),
-
-requests as (
-    select
-        date_key,
-        count(*) filter (where not is_api_error) as api_requests,
+        sum(messages)::bigint as messages,
+        sum(user_messages)::bigint as user_messages,
+        sum(assistant_messages)::bigint as assistant_messages,
+        sum(subagent_messages)::bigint as subagent_messages,
+        sum(human_prompts)::bigint as human_prompts,
+        sum(responses)::bigint as responses,
+        sum(api_errors)::bigint as api_errors,
+        sum(code_messages)::bigint as code_messages,
+        sum(content_length)::bigint as content_length,
+        sum(tool_calls)::bigint as tool_calls,
+        len(list_distinct(flatten(list(tools)))) as unique_tools,
+        sum(tool_successes)::bigint as tool_successes,
+        sum(tool_errors)::bigint as tool_errors,
+        sum(tool_rejections)::bigint as tool_rejections,
+        sum(file_operations)::bigint as file_operations,
+        sum(search_operations)::bigint as search_operations,
+        sum(shell_operations)::bigint as shell_operations,
+        coalesce(sum(requests) filter (where not is_api_error), 0)::bigint as api_requests,
         sum(input_tokens)::bigint as input_tokens,
         sum(output_tokens)::bigint as output_tokens,
         sum(cache_read_tokens)::bigint as cache_read_tokens,
         sum(cache_creation_tokens)::bigint as cache_creation_tokens,
         sum(total_tokens)::bigint as total_tokens,
         sum(web_search_requests)::bigint as web_search_requests,
-        count(*) filter (where output_is_lower_bound) as lower_bound_requests,
+        sum(lower_bound_requests)::bigint as lower_bound_requests,
         sum(cost_usd) as cost_usd,
-        count(*) filter (where not is_priced) as unpriced_requests,
-        count(*) filter (where is_incomplete) as incomplete_requests
-    from {{ ref('fct_api_requests') }}
+        sum(unpriced_requests)::bigint as unpriced_requests,
+        sum(incomplete_requests)::bigint as incomplete_requests
+    from {{ ref('int_session_hours') }}
     group by date_key
 ),
 
@@ -69,42 +55,38 @@ code_changes as (
 days as (
     select date_key from session_days
     union
-    select date_key from messages
-    union
-    select date_key from tool_calls
-    union
-    select date_key from requests
+    select date_key from hours
 ),
 
 final as (
     select
         days.date_key,
         coalesce(session_days.sessions, 0) as sessions,
-        coalesce(messages.messages, 0) as messages,
-        coalesce(tool_calls.tool_calls, 0) as tool_calls,
+        coalesce(hours.messages, 0) as messages,
+        coalesce(hours.tool_calls, 0) as tool_calls,
         coalesce(session_days.active_ms, 0) // 1000 as duration_seconds,
         coalesce(session_days.wall_ms, 0) // 1000 as wall_seconds,
         coalesce(session_days.sessions_started, 0) as sessions_started,
         coalesce(session_days.active_projects, 0) as active_projects,
 
         -- messages
-        coalesce(messages.user_messages, 0) as user_messages,
-        coalesce(messages.assistant_messages, 0) as assistant_messages,
-        coalesce(messages.subagent_messages, 0) as subagent_messages,
-        coalesce(messages.human_prompts, 0) as human_prompts,
-        coalesce(messages.responses, 0) as responses,
-        coalesce(messages.api_errors, 0) as api_errors,
-        coalesce(messages.code_messages, 0) as code_messages,
-        coalesce(messages.content_length, 0) as content_length,
+        coalesce(hours.user_messages, 0) as user_messages,
+        coalesce(hours.assistant_messages, 0) as assistant_messages,
+        coalesce(hours.subagent_messages, 0) as subagent_messages,
+        coalesce(hours.human_prompts, 0) as human_prompts,
+        coalesce(hours.responses, 0) as responses,
+        coalesce(hours.api_errors, 0) as api_errors,
+        coalesce(hours.code_messages, 0) as code_messages,
+        coalesce(hours.content_length, 0) as content_length,
 
         -- tool calls
-        coalesce(tool_calls.unique_tools, 0) as unique_tools,
-        coalesce(tool_calls.tool_successes, 0) as tool_successes,
-        coalesce(tool_calls.tool_errors, 0) as tool_errors,
-        coalesce(tool_calls.tool_rejections, 0) as tool_rejections,
-        coalesce(tool_calls.file_operations, 0) as file_operations,
-        coalesce(tool_calls.search_operations, 0) as search_operations,
-        coalesce(tool_calls.shell_operations, 0) as shell_operations,
+        coalesce(hours.unique_tools, 0) as unique_tools,
+        coalesce(hours.tool_successes, 0) as tool_successes,
+        coalesce(hours.tool_errors, 0) as tool_errors,
+        coalesce(hours.tool_rejections, 0) as tool_rejections,
+        coalesce(hours.file_operations, 0) as file_operations,
+        coalesce(hours.search_operations, 0) as search_operations,
+        coalesce(hours.shell_operations, 0) as shell_operations,
 
         -- files
         coalesce(code_changes.read_operations, 0) as read_operations,
@@ -116,22 +98,20 @@ final as (
         coalesce(code_changes.lines_removed, 0) as lines_removed,
 
         -- tokens
-        coalesce(requests.api_requests, 0) as api_requests,
-        coalesce(requests.input_tokens, 0) as input_tokens,
-        coalesce(requests.output_tokens, 0) as output_tokens,
-        coalesce(requests.cache_read_tokens, 0) as cache_read_tokens,
-        coalesce(requests.cache_creation_tokens, 0) as cache_creation_tokens,
-        coalesce(requests.total_tokens, 0) as total_tokens,
-        coalesce(requests.web_search_requests, 0) as web_search_requests,
-        coalesce(requests.lower_bound_requests, 0) as lower_bound_requests,
-        coalesce(requests.cost_usd, 0) as cost_usd,
-        coalesce(requests.unpriced_requests, 0) as unpriced_requests,
-        coalesce(requests.incomplete_requests, 0) as incomplete_requests
+        coalesce(hours.api_requests, 0) as api_requests,
+        coalesce(hours.input_tokens, 0) as input_tokens,
+        coalesce(hours.output_tokens, 0) as output_tokens,
+        coalesce(hours.cache_read_tokens, 0) as cache_read_tokens,
+        coalesce(hours.cache_creation_tokens, 0) as cache_creation_tokens,
+        coalesce(hours.total_tokens, 0) as total_tokens,
+        coalesce(hours.web_search_requests, 0) as web_search_requests,
+        coalesce(hours.lower_bound_requests, 0) as lower_bound_requests,
+        coalesce(hours.cost_usd, 0) as cost_usd,
+        coalesce(hours.unpriced_requests, 0) as unpriced_requests,
+        coalesce(hours.incomplete_requests, 0) as incomplete_requests
     from days
     left join session_days on session_days.date_key = days.date_key
-    left join messages on messages.date_key = days.date_key
-    left join tool_calls on tool_calls.date_key = days.date_key
-    left join requests on requests.date_key = days.date_key
+    left join hours on hours.date_key = days.date_key
     left join code_changes on code_changes.date_key = days.date_key
 )
 
