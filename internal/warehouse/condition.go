@@ -2,6 +2,9 @@ package warehouse
 
 import "strings"
 
+// mostListed is how many values a condition compares one by one. Each costs something for each value that a row group holds.
+const mostListed = 1000
+
 // HoldsOneOf is the condition that the column holds one of some values, given as DuckDB writes them as text, or, with null, none.
 func (c Column) HoldsOneOf(values []string, null bool) string {
 	name := Ident(c.Name)
@@ -18,7 +21,14 @@ func (c Column) HoldsOneOf(values []string, null bool) string {
 	case 1:
 		parts = append(parts, name+" = "+literals[0])
 	default:
-		parts = append(parts, name+" IN ("+strings.Join(literals, ", ")+")")
+		// What is IN a list, DuckDB looks up after it has read all columns that are wanted, of every row. This it evaluates while it
+		// scans, and reads the others where it holds.
+		list := strings.Join(literals, ", ")
+		if len(literals) <= mostListed {
+			parts = append(parts, "list_contains(["+list+"], "+name+")")
+		} else {
+			parts = append(parts, name+" IN ("+list+")")
+		}
 	}
 	if null {
 		parts = append(parts, name+" IS NULL")
