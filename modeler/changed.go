@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"claude-analytics/internal/warehouse"
-	"claude-analytics/modeler/project"
 )
 
 // noteChanges says which rows this refresh replaced, for whoever keeps a copy of the tables. It may say too much, and never
@@ -34,7 +33,7 @@ func (r *run) noteChanges(ctx context.Context) error {
 		change := warehouse.TableChange{Table: n.Name}
 		switch {
 		case isSessionTable(n):
-			change.Column, change.Values, change.Null = warehouse.Column{Name: project.SessionKey, Type: "VARCHAR"}, sessions, r.bounds.nulls
+			change.Column, change.Values, change.Null = sessionColumn, sessions, r.bounds.nulls
 		case d.replaced != nil:
 			change.Column, change.Values, change.Null = d.column, d.replaced.values, d.replaced.null
 		default:

@@ -59,24 +59,10 @@ func (r *run) findChanges(ctx context.Context) error {
 	if err := r.bound(ctx); err != nil || r.sessions == 0 {
 		return err
 	}
-	return r.limit(ctx)
-}
-
-// bound reads what the scans for the rows of closedTable need.
-func (r *run) bound(ctx context.Context) (err error) {
-	if err := r.countSessions(ctx); err != nil {
+	if err := r.boundDates(ctx); err != nil {
 		return err
 	}
-	if r.sessions <= maxNamed {
-		if r.bounds.few, err = r.strings(ctx, "read sessions", "SELECT session_id FROM "+temp(closedTable)+" ORDER BY 1"); err != nil {
-			return err
-		}
-	}
-	if err := r.tx.QueryRow(ctx, fmt.Sprintf(`SELECT coalesce(min(date)::VARCHAR, ''), coalesce(max(date)::VARCHAR, '') FROM meta.session_dates
-		WHERE session_id IN (SELECT session_id FROM %s)`, temp(closedTable))).Scan(&r.bounds.from, &r.bounds.to); err != nil {
-		return fmt.Errorf("read dates: %w", err)
-	}
-	return nil
+	return r.limit(ctx)
 }
 
 // rebuildsAllSessions is whether no session model is refreshed by what changed.
@@ -132,7 +118,10 @@ func (r *run) limit(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.bound(ctx)
+	if err := r.bound(ctx); err != nil {
+		return err
+	}
+	return r.boundDates(ctx)
 }
 
 // valueLists writes texts as SQL lists of bounded length.

@@ -183,7 +183,7 @@ func (c *comparing) partOn(ctx context.Context, tx *warehouse.Tx, sessions []str
 				(SELECT group_id FROM meta.session_links WHERE session_id IN (SELECT session_id FROM %[2]s)))`, temp(closedTable), changedKeys)); err != nil {
 		return err
 	}
-	if err := r.countSessions(ctx); err != nil || r.sessions == 0 {
+	if err := r.bound(ctx); err != nil || r.sessions == 0 {
 		return err
 	}
 	var wanted []*project.Node

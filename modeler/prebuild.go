@@ -145,7 +145,7 @@ func (r *run) buildPart(ctx context.Context, ahead *prebuilt, sessions []string)
 	if err := r.listSessions(ctx, sessions); err != nil {
 		return err
 	}
-	if err := r.countSessions(ctx); err != nil {
+	if err := r.bound(ctx); err != nil {
 		return err
 	}
 	var wanted []*project.Node
