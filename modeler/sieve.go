@@ -18,7 +18,7 @@ var sessionColumn = warehouse.Column{Name: project.SessionKey, Type: "VARCHAR"}
 // another such condition, which costs the same however many they are: it asks a bit of the session's hash, which every wanted
 // row passes, and few others do.
 
-// sieve says of each value of a session's hash, '1' or '0', whether a session of closedTable has it. The zero value lets everything pass.
+// sieve says of each value of a session's hash, '1' or '0', whether a session of closedTable has it.
 type sieve []byte
 
 // sieveBits is how many values of the hash are told apart.
@@ -47,9 +47,6 @@ func (r *run) sieve(ctx context.Context) (sieve, error) {
 
 // where is the condition on an expression that gives a row's session.
 func (s sieve) where(session string) string {
-	if s == nil {
-		return "true"
-	}
 	return fmt.Sprintf("get_bit('%s'::BIT, (hash(%s) & %d)::INTEGER) = 1", s, session, sieveBits-1)
 }
 
