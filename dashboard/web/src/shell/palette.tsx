@@ -4,15 +4,15 @@ import { presets } from '../state/filters';
 import { go, here_, path, to } from '../state/url';
 import { modelName, moment } from '../ui/format';
 import { usePanel } from '../ui/hooks';
-import { opening, type Shown } from '../ui/opening';
+import { opening } from '../ui/opening';
 import type { ProjectRow } from './filters';
 import { places, sessionPath } from './pages';
 
-export const { open: openPalette, Dialog: Palette } = opening(Search);
+export const { open: openPalette, Dialog: Palette } = opening('Search or go to', 'palette', Search);
 
 interface Item { key: string; group: string; name: string; note: string; href: string }
 
-function Search({ dialog, closed }: Shown) {
+function Search({ close }: { close: () => void }) {
   const [text, setText] = useState('');
   const [asked, setAsked] = useState('');
   const [at, setAt] = useState(0);
@@ -23,7 +23,6 @@ function Search({ dialog, closed }: Shown) {
   const find = useFind(asked);
   const items = useMemo(() => find(text), [find, text]);
   const now = Math.min(at, Math.max(0, items.length - 1));
-  const close = () => dialog.current?.close();
   const choose = (item: Item | undefined) => {
     if (!item) return;
     close();
@@ -33,26 +32,24 @@ function Search({ dialog, closed }: Shown) {
   const enter = (typed: string) => choose(typed === text ? items[now] : find(typed)[0]);
   useEffect(() => document.getElementById(`palette-${now}`)?.scrollIntoView({ block: 'nearest' }), [now]);
   return (
-    <dialog ref={dialog} class="palette" aria-label="Search or go to" onClose={closed} onClick={(e) => e.target === dialog.current && close()}>
-      <div class="inside">
-        <input type="text" role="combobox" aria-expanded="true" aria-controls="palette-list" aria-activedescendant={items.length ? `palette-${now}` : undefined}
-          aria-label="Search sessions, projects, tools, pages" placeholder="Search sessions, projects, tools, pages" autocomplete="off" spellcheck={false} autofocus value={text}
-          onInput={(e) => { setText(e.currentTarget.value); setAt(0); }}
-          onKeyDown={(e) => {
-            if (e.key === 'ArrowDown') { e.preventDefault(); setAt((now + 1) % Math.max(1, items.length)); }
-            else if (e.key === 'ArrowUp') { e.preventDefault(); setAt((now - 1 + items.length) % Math.max(1, items.length)); }
-            else if (e.key === 'Enter') { e.preventDefault(); enter(e.currentTarget.value); }
-          }} />
-        <ul id="palette-list" role="listbox" aria-label="Found">
-          {items.map((item, i) => (
-            <li key={item.key} id={`palette-${i}`} role="option" aria-selected={i === now} onPointerMove={() => setAt(i)} onClick={() => choose(item)}>
-              <small>{item.group}</small><span class="clip">{item.name}</span><small>{item.note}</small>
-            </li>
-          ))}
-        </ul>
-        {items.length === 0 && <p class="muted" role="status">Nothing is named so.</p>}
-      </div>
-    </dialog>
+    <>
+      <input type="text" role="combobox" aria-expanded="true" aria-controls="palette-list" aria-activedescendant={items.length ? `palette-${now}` : undefined}
+        aria-label="Search sessions, projects, tools, pages" placeholder="Search sessions, projects, tools, pages" autocomplete="off" spellcheck={false} autofocus value={text}
+        onInput={(e) => { setText(e.currentTarget.value); setAt(0); }}
+        onKeyDown={(e) => {
+          if (e.key === 'ArrowDown') { e.preventDefault(); setAt((now + 1) % Math.max(1, items.length)); }
+          else if (e.key === 'ArrowUp') { e.preventDefault(); setAt((now - 1 + items.length) % Math.max(1, items.length)); }
+          else if (e.key === 'Enter') { e.preventDefault(); enter(e.currentTarget.value); }
+        }} />
+      <ul id="palette-list" role="listbox" aria-label="Found">
+        {items.map((item, i) => (
+          <li key={item.key} id={`palette-${i}`} role="option" aria-selected={i === now} onPointerMove={() => setAt(i)} onClick={() => choose(item)}>
+            <small>{item.group}</small><span class="clip">{item.name}</span><small>{item.note}</small>
+          </li>
+        ))}
+      </ul>
+      {items.length === 0 && <p class="muted" role="status">Nothing is named so.</p>}
+    </>
   );
 }
 

@@ -1,19 +1,14 @@
 // A dialog that opens by a key, closes by its own means, and may be asked for again before the closing was drawn.
 import { signal } from '@preact/signals';
-import type { ComponentType, RefObject } from 'preact';
+import type { ComponentType } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 
-/** What a dialog's content is given: the reference its `<dialog>` carries, and what that calls when it has closed. */
-export interface Shown {
-  dialog: RefObject<HTMLDialogElement | null>;
-  closed: () => void;
-}
-
 /**
- * A dialog that is there while it is open. Each opening is one of its own, with a number: drawing waits for the next
- * frame, and a dialog that was closed and asked for again within one would otherwise stay the one that is closed.
+ * A dialog that is there while it is open, with a name, a class and what is in it. Each opening is one of its own, with a
+ * number: drawing waits for the next frame, and a dialog that was closed and asked for again within one would otherwise stay
+ * the one that is closed. A click beside it closes it.
  */
-export function opening(Content: ComponentType<Shown>): { open: () => void; Dialog: ComponentType } {
+export function opening(name: string, style: string, Content: ComponentType<{ close: () => void }>): { open: () => void; Dialog: ComponentType } {
   const now = signal(0);
   let openings = 0;
   let shown: HTMLDialogElement | null = null;
@@ -24,7 +19,12 @@ export function opening(Content: ComponentType<Shown>): { open: () => void; Dial
       shown = dialog.current;
       shown?.showModal();
     }, []);
-    return <Content dialog={dialog} closed={() => { if (now.value === which) now.value = 0; }} />;
+    const close = () => dialog.current?.close();
+    return (
+      <dialog ref={dialog} class={style} aria-label={name} onClose={() => { if (now.value === which) now.value = 0; }} onClick={(e) => e.target === dialog.current && close()}>
+        <div class="inside"><Content close={close} /></div>
+      </dialog>
+    );
   }
 
   return {
