@@ -56,10 +56,7 @@ func (r *run) findChanges(ctx context.Context) error {
 	if r.changed, err = r.number(ctx, "count changed sessions", "SELECT count(*) FROM "+temp(changedTable)); err != nil {
 		return err
 	}
-	if err := r.bound(ctx); err != nil || r.sessions == 0 {
-		return err
-	}
-	if err := r.boundDates(ctx); err != nil {
+	if err := r.boundWithDates(ctx); err != nil || r.sessions == 0 {
 		return err
 	}
 	return r.limit(ctx)
@@ -118,10 +115,7 @@ func (r *run) limit(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.bound(ctx); err != nil {
-		return err
-	}
-	return r.boundDates(ctx)
+	return r.boundWithDates(ctx)
 }
 
 // valueLists writes texts as SQL lists of bounded length.

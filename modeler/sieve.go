@@ -77,8 +77,11 @@ func (r *run) bound(ctx context.Context) (err error) {
 	return err
 }
 
-// boundDates reads between which dates the rows of closedTable lie in bronze.
-func (r *run) boundDates(ctx context.Context) error {
+// boundWithDates also reads between which dates their rows lie in bronze, once meta.session_dates has those of all that changed.
+func (r *run) boundWithDates(ctx context.Context) error {
+	if err := r.bound(ctx); err != nil {
+		return err
+	}
 	if err := r.tx.QueryRow(ctx, fmt.Sprintf(`SELECT coalesce(min(date)::VARCHAR, ''), coalesce(max(date)::VARCHAR, '') FROM meta.session_dates
 		WHERE session_id IN (SELECT session_id FROM %s)`, temp(closedTable))).Scan(&r.bounds.from, &r.bounds.to); err != nil {
 		return fmt.Errorf("read dates: %w", err)

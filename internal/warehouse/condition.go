@@ -16,19 +16,17 @@ func (c Column) HoldsOneOf(values []string, null bool) string {
 		}
 	}
 	var parts []string
-	switch len(literals) {
-	case 0:
-	case 1:
-		parts = append(parts, name+" = "+literals[0])
-	default:
+	list := strings.Join(literals, ", ")
+	switch n := len(literals); {
+	case n == 0:
+	case n == 1:
+		parts = append(parts, name+" = "+list)
+	case n <= mostListed:
 		// What is IN a list, DuckDB looks up after it has read all columns that are wanted, of every row. This it evaluates while it
 		// scans, and reads the others where it holds.
-		list := strings.Join(literals, ", ")
-		if len(literals) <= mostListed {
-			parts = append(parts, "list_contains(["+list+"], "+name+")")
-		} else {
-			parts = append(parts, name+" IN ("+list+")")
-		}
+		parts = append(parts, "list_contains(["+list+"], "+name+")")
+	default:
+		parts = append(parts, name+" IN ("+list+")")
 	}
 	if null {
 		parts = append(parts, name+" IS NULL")

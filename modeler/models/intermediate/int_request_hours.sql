@@ -3,7 +3,7 @@
 -- One row per hour (UTC) with requests: five-hour blocks are cut from these instead of from all requests.
 with hours as (
     select * from {{ ref('int_session_hours') }}
-    where requests > 0 and not is_api_error
+    where api_requests > 0
 ),
 
 final as (
@@ -12,7 +12,7 @@ final as (
         date_utc,
         min(first_request_at) as first_at,
         max(last_request_at) as last_at,
-        sum(requests)::bigint as api_requests,
+        sum(api_requests)::bigint as api_requests,
         sum(input_tokens)::bigint as input_tokens,
         sum(output_tokens)::bigint as output_tokens,
         sum(cache_read_tokens)::bigint as cache_read_tokens,

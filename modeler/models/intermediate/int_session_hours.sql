@@ -51,7 +51,7 @@ requests as (
         hour_of_day,
         is_api_error,
         count(*) as records,
-        count(*) as requests,
+        count(*) filter (where not is_api_error) as api_requests,
         min(created_at) as first_request_at,
         max(created_at) as last_request_at,
         sum(input_tokens)::bigint as input_tokens,
@@ -110,7 +110,7 @@ final as (
         coalesce(list_sort(any_value(tools)), []) as tools,
 
         -- requests
-        coalesce(sum(requests), 0)::bigint as requests,
+        coalesce(sum(api_requests), 0)::bigint as api_requests,
         min(first_request_at) as first_request_at,
         max(last_request_at) as last_request_at,
         coalesce(sum(input_tokens), 0)::bigint as input_tokens,

@@ -33,7 +33,7 @@ hours as (
         sum(file_operations)::bigint as file_operations,
         sum(search_operations)::bigint as search_operations,
         sum(shell_operations)::bigint as shell_operations,
-        coalesce(sum(requests) filter (where not is_api_error), 0)::bigint as api_requests,
+        sum(api_requests)::bigint as api_requests,
         sum(input_tokens)::bigint as input_tokens,
         sum(output_tokens)::bigint as output_tokens,
         sum(cache_read_tokens)::bigint as cache_read_tokens,

@@ -18,7 +18,7 @@ final as (
         count(distinct session_id) filter (where session_id <> '') as sessions,
         sum(user_messages)::bigint as user_messages,
         sum(tool_errors)::bigint as tool_errors,
-        coalesce(sum(requests) filter (where not is_api_error), 0)::bigint as api_requests,
+        sum(api_requests)::bigint as api_requests,
         sum(cost_usd) as cost_usd,
         sum(unpriced_requests)::bigint as unpriced_requests
     from hours
