@@ -74,7 +74,7 @@ func (s *service) giveBackDuckDB(ctx context.Context) bool {
 	}
 	done, err := s.db.GiveBack(ctx)
 	if err != nil {
-		s.log.Debug().Err(err).Msg("DuckDB keeps its memory")
+		s.log.Warn().Err(err).Msg("DuckDB keeps its memory")
 	}
 	return done || err != nil
 }

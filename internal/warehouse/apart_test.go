@@ -101,7 +101,7 @@ func TestReadersHaveNoTurnToLeave(t *testing.T) {
 func TestApartIsCalledBack(t *testing.T) {
 	for name, seize := range map[string]func(*DB) error{
 		"rewrite": func(db *DB) error { _, err := db.Rewrite(context.Background()); return err },
-		"reopen":  func(db *DB) error { db.broken.Store(true); return db.reopen(context.Background()) },
+		"reopen":  func(db *DB) error { db.broken.Store(true); return db.reopen() },
 		"close":   (*DB).Close,
 	} {
 		for _, busy := range []bool{false, true} { // in a statement when it is called back, or waiting for its turn

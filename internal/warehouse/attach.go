@@ -99,8 +99,8 @@ func attach(ctx context.Context, cfg Config) (_ *instance, err error) {
 		}
 	}
 	// From here on DuckDB touches its own file, its log, its scratch folder and cfg.Folders, and nothing turns that off.
-	// How many threads there are, and how much memory, may still change; user SQL gets no SET through (inspect).
-	if _, err := conn.ExecContext(ctx, "SET enable_external_access = false; SET allowed_configs = ['threads', 'memory_limit']; SET lock_configuration = true"); err != nil {
+	// How many threads there are may still change; user SQL gets no SET through (inspect).
+	if _, err := conn.ExecContext(ctx, "SET enable_external_access = false; SET allowed_configs = ['threads']; SET lock_configuration = true"); err != nil {
 		return nil, fmt.Errorf("lock settings: %w", err)
 	}
 	return inst, nil

@@ -6,12 +6,20 @@ import (
 	"fmt"
 )
 
-// leastCached is what DuckDB may keep of the file in memory when it is asked to give back.
-const leastCached = "64MiB"
-
-// GiveBack lets DuckDB forget what it holds of the file in memory; what is needed again is read again. While somebody uses
-// the file nothing is given back, and done is false: a statement that asked for memory in that moment would be refused it.
+// GiveBack opens the file anew, so that what DuckDB held of it in memory is free; what is needed again is read again. After a
+// process has written much, it also reads faster then: in row groups that were found in the file, and in no others, DuckDB asks
+// a column's dictionary whether a condition holds. While somebody uses the file nothing is given back, and done is false.
 func (d *DB) GiveBack(ctx context.Context) (done bool, err error) {
+	if !d.mu.TryLock() {
+		return false, nil
+	}
+	d.mu.Unlock()
+	if !d.cfg.ReadOnly {
+		// Readers go on meanwhile; in what follows they wait.
+		if err := d.Checkpoint(ctx); err != nil && !errors.Is(err, ErrClosed) {
+			return false, err
+		}
+	}
 	if !d.mu.TryLock() {
 		return false, nil
 	}
@@ -19,15 +27,9 @@ func (d *DB) GiveBack(ctx context.Context) (done bool, err error) {
 	if d.inst == nil {
 		return true, nil
 	}
-	db := d.inst.writers
-	var usual string
-	if err := db.QueryRowContext(ctx, "SELECT current_setting('memory_limit')").Scan(&usual); err != nil {
-		return false, fmt.Errorf("read the memory limit: %w", err)
-	}
-	// With a lower limit it frees until that holds, or refuses it.
-	_, refused := db.ExecContext(ctx, "SET memory_limit = '"+leastCached+"'")
-	if _, err := db.ExecContext(context.WithoutCancel(ctx), "SET memory_limit = "+Literal(usual)); err != nil {
-		return false, errors.Join(fmt.Errorf("set the memory limit again: %w", err), refused)
+	closed, err := d.replace(nil)
+	if err := errors.Join(closed, err); err != nil {
+		return false, fmt.Errorf("give back: %w", err)
 	}
 	return true, nil
 }

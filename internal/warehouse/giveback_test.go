@@ -2,10 +2,13 @@ package warehouse
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 )
 
-// TestGiveBack: what DuckDB holds of the file is forgotten, and everything is as before otherwise.
+// TestGiveBack: what DuckDB holds of the file is forgotten, the log is in the file, and everything is as before otherwise.
 func TestGiveBack(t *testing.T) {
 	db := open(t, Config{MemoryLimit: "400MB", Threads: 1})
 	ctx := context.Background()
@@ -14,9 +17,6 @@ func TestGiveBack(t *testing.T) {
 		return err
 	})
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Checkpoint(ctx); err != nil {
 		t.Fatal(err)
 	}
 	one := func(query string) (n int64) {
@@ -66,5 +66,34 @@ func TestGiveBackInUse(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestGiveBackCannotOpen: whoever asks next opens the file, once it can be opened.
+func TestGiveBackCannotOpen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.duckdb")
+	db := open(t, Config{Path: path})
+	write(t, db, "CREATE TABLE numbers AS SELECT 1 AS n")
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := db.GiveBack(t.Context()); err == nil || done {
+		t.Fatalf("given back (%t) although the file cannot be opened", done)
+	}
+	read := func() error { return db.Read(t.Context(), func(context.Context, *Tx) error { return nil }) }
+	if read() == nil {
+		t.Error("read from a file that is not there")
+	}
+	if err := errors.Join(os.Remove(path), os.Rename(path+".away", path)); err != nil {
+		t.Fatal(err)
+	}
+	if err := read(); err != nil {
+		t.Fatal(err)
+	}
+	if got := value(t, db, "SELECT count(*) FROM numbers"); got != "1" {
+		t.Errorf("%s rows, want 1", got)
 	}
 }

@@ -40,7 +40,7 @@ func (d *DB) Rewrite(ctx context.Context) (Rewritten, error) {
 	var done Rewritten
 	err = d.use(ctx, func(inst *instance) error { return inst.copyAside(ctx, d.cfg) })
 	if err == nil {
-		done, err = d.swap(ctx)
+		done, err = d.swap()
 	}
 	if err != nil {
 		err = errors.Join(err, os.RemoveAll(asideFolder(d.cfg)))
@@ -90,27 +90,17 @@ func (inst *instance) copyAside(ctx context.Context, cfg Config) (err error) {
 	return durable.Sync(asidePath(cfg))
 }
 
-// swap puts the new file in the old one's place. The instance is closed for it: two on one file would corrupt it.
-func (d *DB) swap(ctx context.Context) (done Rewritten, err error) {
+// swap puts the new file in the old one's place.
+func (d *DB) swap() (done Rewritten, err error) {
 	defer d.seize()()
 	if d.inst == nil {
 		return done, ErrClosed
 	}
-	old := d.inst
-	d.inst = nil
-	closed := old.close()
-	if closed == nil {
-		done, closed = replaceFile(d.cfg)
-	}
-	// Whatever happened to the files, one of them is there, whole: the service goes on with it.
-	inst, err := attach(context.WithoutCancel(ctx), d.cfg)
-	if err != nil {
-		d.broken.Store(true)
-		return done, errors.Join(closed, fmt.Errorf("open warehouse again: %w", err))
-	}
-	d.inst = inst
-	d.broken.Store(false)
-	return done, closed
+	closed, err := d.replace(func() (err error) {
+		done, err = replaceFile(d.cfg)
+		return err
+	})
+	return done, errors.Join(closed, err)
 }
 
 func replaceFile(cfg Config) (done Rewritten, err error) {

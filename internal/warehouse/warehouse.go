@@ -126,7 +126,7 @@ func (d *DB) Path() string { return d.cfg.Path }
 // disk) is closed and opened anew first, so that a service goes on by itself once the cause is gone.
 func (d *DB) use(ctx context.Context, fn func(*instance) error) error {
 	if d.broken.Load() {
-		if err := d.reopen(ctx); err != nil {
+		if err := d.reopen(); err != nil {
 			return err
 		}
 	}
@@ -142,8 +142,8 @@ func (d *DB) use(ctx context.Context, fn func(*instance) error) error {
 	return explain(err, d.cfg.Path)
 }
 
-// reopen replaces a broken instance. It waits until nobody uses the old one: two on one file would corrupt it.
-func (d *DB) reopen(ctx context.Context) error {
+// reopen replaces a broken instance. It waits until nobody uses the old one.
+func (d *DB) reopen() error {
 	defer d.seize()()
 	if d.closed {
 		return ErrClosed
@@ -151,18 +151,31 @@ func (d *DB) reopen(ctx context.Context) error {
 	if !d.broken.Load() {
 		return nil // someone else did
 	}
-	if d.inst != nil {
-		old := d.inst
-		d.inst = nil
-		// What it has to say is known: it is why we are here.
-		_ = old.close()
+	// What the old one has to say is known: it is why we are here.
+	if _, err := d.replace(nil); err != nil {
+		return err
 	}
-	inst, err := attach(ctx, d.cfg)
-	if err != nil {
-		return fmt.Errorf("open warehouse again: %w", err)
-	}
-	d.inst = inst
-	d.broken.Store(false)
 	d.log.Info().Str("path", d.cfg.Path).Msg("warehouse opened again")
 	return nil
+}
+
+// replace closes the instance and opens another: two on one file would corrupt it. Whoever calls it has it for himself; between
+// is done in the meantime, if the old one closed well. Whatever became of that (closed), one file is there, whole, and is opened;
+// if this fails (err), the next caller tries again.
+func (d *DB) replace(between func() error) (closed, err error) {
+	old := d.inst
+	d.inst = nil
+	if old != nil {
+		closed = old.close()
+	}
+	if closed == nil && between != nil {
+		closed = between()
+	}
+	inst, err := attach(context.Background(), d.cfg)
+	d.broken.Store(err != nil)
+	if err != nil {
+		return closed, fmt.Errorf("open warehouse again: %w", err)
+	}
+	d.inst = inst
+	return closed, nil
 }
