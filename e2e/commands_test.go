@@ -40,6 +40,12 @@ func TestPipeline(t *testing.T) {
 	if n := number(t, data, "SELECT count(*) FROM marts.dim_sessions"); n != int64(truth.Sessions) {
 		t.Errorf("%d sessions, want %d", n, truth.Sessions)
 	}
+	status := mustRun(t, "status", "--data-dir", data)
+	for _, want := range []string{"none runs", "stream ", "warehouse ", "models      last refresh", "tests ", "freshness "} {
+		if !strings.Contains(status, want) {
+			t.Errorf("status tells nothing of %q:\n%s", want, status)
+		}
+	}
 	var steps []struct{ Step, Outcome string }
 	if err := json.Unmarshal([]byte(mustRun(t, "pipeline", "--json", "--skip-extract", "--skip-load", "--data-dir", data)), &steps); err != nil {
 		t.Fatal(err)

@@ -172,6 +172,9 @@ func (s *service) openWarehouse(ctx context.Context) error {
 	}, s.db, s.log, s.registry)
 	s.verifications.metrics = verify.NewMetrics(s.registry)
 	s.recallVerification(ctx)
+	if err := s.modeler.Recall(ctx); err != nil {
+		s.log.Warn().Err(err).Msg("the last refresh is not known")
+	}
 	return s.openCopies()
 }
 

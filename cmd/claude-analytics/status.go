@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"time"
 
@@ -86,21 +85,7 @@ func statusOf(ctx context.Context, cfg config.Loaded, log zerolog.Logger) (repor
 	case !errors.Is(err, errNoService):
 		return report, err
 	}
-	report = statusReport{Version: version, Command: "none", Mode: "offline", DataDir: cfg.DataDir, ReportTZ: cfg.ReportTZ, NATSURL: cfg.NATSURL}
-	if cfg.NATSURL == "" {
-		if _, err := os.Stat(cfg.StreamDir()); err != nil {
-			report.Faults = append(report.Faults, "there is no stream in "+cfg.DataDir+" yet: run `claude-analytics up`")
-			return report, nil
-		}
-	}
-	s := newService(cfg, roles{command: "status"}, log.Level(zerolog.WarnLevel))
-	defer func() { err = errors.Join(err, s.close()) }()
-	if err := s.open(ctx, serviceOptions{}); err != nil {
-		return report, err
-	}
-	state, err := s.conn.State(ctx)
-	report.Stream, report.Started = &state, s.started
-	return report, err
+	return offlineStatus(ctx, cfg, log.Level(zerolog.WarnLevel))
 }
 
 // parts are what /api/health asks.
@@ -194,11 +179,17 @@ func (c *statusCmd) Run(ctx context.Context, e *env) error {
 
 func printStatus(e *env, r statusReport) {
 	line := func(name, format string, args ...any) { e.printf("%-11s %s\n", name, fmt.Sprintf(format, args...)) }
-	line("service", "%s %s, %s, since %s", r.Command, r.Version, r.Mode, r.Started.Local().Format(time.DateTime))
+	if r.Mode == "offline" {
+		line("service", "none runs on this DATA_DIR; what follows is read from it (%s)", r.Version)
+	} else {
+		line("service", "%s %s, %s, since %s", r.Command, r.Version, r.Mode, r.Started.Local().Format(time.DateTime))
+	}
 	if r.HTTPURL != "" {
 		line("http", "%s/api/health", r.HTTPURL)
 	}
-	line("nats", "%s", r.NATSURL)
+	if r.NATSURL != "" {
+		line("nats", "%s", r.NATSURL)
+	}
 	line("data", "%s", r.DataDir)
 	for _, s := range r.Sources {
 		line("source", "%s", sourceLine(s))
@@ -215,10 +206,14 @@ func printStatus(e *env, r statusReport) {
 			name string
 			sink.DestinationStatus
 		}{{"lake", s.Lake}, {"warehouse", s.Warehouse}} {
-			line(d.name, "epoch %d, sequence %s, %s messages behind, %s rows this run %s", d.Epoch, count(d.Seq), count(d.Lag), count(d.Rows), d.Error)
+			if r.Mode == "offline" && d.Epoch == 0 {
+				continue // not read
+			}
+			line(d.name, "%s", destinationLine(d.DestinationStatus, r.Mode == "offline"))
 		}
 		for _, gap := range s.Gaps {
-			line("gap", "%+v", gap)
+			line("gap", "%s: messages %s to %s of epoch %d are missing (%s), found %s",
+				gap.Destination, count(gap.From), count(gap.To), gap.Epoch, gap.Reason, ago(gap.Found))
 		}
 		for _, gap := range s.SourceGaps {
 			line("gap", "lane %s: %s, found %s, %s", gap.Source, gap.Reason, ago(gap.Found), gap.Action)
@@ -266,6 +261,27 @@ func sourceLine(s ingest.Status) string {
 	text += fmt.Sprintf("%s objects published, %s dead letters", count(s.Documents), count(s.DeadLetters))
 	if s.Detail != "" {
 		text += ": " + s.Detail
+	}
+	return text
+}
+
+// destinationLine is one destination in one line. Offline it is not known which messages behind are positions, which nobody waits for.
+func destinationLine(d sink.DestinationStatus, offline bool) string {
+	text := fmt.Sprintf("epoch %d, sequence %s", d.Epoch, count(d.Seq))
+	switch {
+	case d.Lag > 0 && offline:
+		text += fmt.Sprintf(", at most %s messages behind", count(d.Lag))
+	case d.Lag >= 0:
+		text += fmt.Sprintf(", %s messages behind", count(d.Lag))
+	}
+	if d.Rows > 0 {
+		text += fmt.Sprintf(", %s rows this run", count(d.Rows))
+	}
+	if !d.LastAt.IsZero() {
+		text += ", the last batch " + ago(d.LastAt)
+	}
+	if d.Error != "" {
+		text += ": " + d.Error
 	}
 	return text
 }

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/rs/zerolog"
+
+	"claude-analytics/internal/config"
+	"claude-analytics/internal/warehouse"
+	"claude-analytics/modeler"
+	"claude-analytics/sink"
+	"claude-analytics/sink/bronze"
+	"claude-analytics/verify"
+)
+
+// offlineStatus is what lies in DATA_DIR, and in the stream, while no service runs here. What cannot be read is a fault in the
+// report.
+func offlineStatus(ctx context.Context, cfg config.Loaded, log zerolog.Logger) (statusReport, error) {
+	report := statusReport{Version: version, Command: "none", Mode: "offline", DataDir: cfg.DataDir, ReportTZ: cfg.ReportTZ, NATSURL: cfg.NATSURL}
+	if err := report.readStream(ctx, cfg, log); err != nil {
+		return report, err
+	}
+	if _, err := os.Stat(cfg.WarehousePath()); err != nil {
+		return report, nil //nolint:nilerr // there is none yet
+	}
+	if err := report.readWarehouse(ctx, cfg, log); err != nil {
+		report.Faults = append(report.Faults, "warehouse: "+err.Error())
+	}
+	return report, nil
+}
+
+func (r *statusReport) readStream(ctx context.Context, cfg config.Loaded, log zerolog.Logger) (err error) {
+	if cfg.NATSURL == "" {
+		if _, err := os.Stat(cfg.StreamDir()); err != nil {
+			r.Faults = append(r.Faults, "there is no stream in "+cfg.DataDir+" yet: run `claude-analytics up`")
+			return nil
+		}
+	}
+	s := newService(cfg, roles{command: "status"}, log)
+	r.Started = s.started
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.open(ctx, serviceOptions{}); err != nil {
+		return err
+	}
+	state, err := s.conn.State(ctx)
+	r.Stream = &state
+	return err
+}
+
+// readWarehouse tells how far the warehouse and the models in it have come.
+func (r *statusReport) readWarehouse(ctx context.Context, cfg config.Loaded, log zerolog.Logger) (err error) {
+	db := warehouse.New(warehouse.Config{
+		Path: cfg.WarehousePath(), Threads: cfg.DuckDBThreads, MemoryLimit: cfg.DuckDBMemoryLimit, ReadOnly: true,
+	}, log)
+	if err := db.Open(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	mark, found, err := bronze.New(bronze.Config{}, db, log).Watermark(ctx)
+	if err != nil {
+		return err
+	}
+	if found {
+		at := sink.DestinationStatus{Epoch: mark.Epoch, Seq: mark.Seq, Seen: mark.Seen, Lag: -1, LastAt: mark.AppliedAt}
+		if r.Stream != nil && r.Stream.LastSeq >= mark.Seen {
+			at.Lag = int64(r.Stream.LastSeq - mark.Seen)
+		}
+		r.Sink = &sink.Status{State: sink.StateStopped, Epoch: mark.Epoch, Warehouse: at}
+	}
+	models, err := modeler.Recorded(ctx, db)
+	if err != nil {
+		return err
+	}
+	r.Models = &models
+	last, found, err := verify.Last(ctx, db)
+	if err != nil {
+		return fmt.Errorf("read the last verification: %w", err)
+	}
+	if found {
+		r.Verify = &verifyStatus{Last: &last}
+	}
+	return nil
+}
