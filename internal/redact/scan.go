@@ -60,7 +60,7 @@ func (s *scanner) look(text []byte, l *level, keys bool) {
 	for _, rule := range s.always {
 		l.spots = append(l.spots, spot{rule, 0})
 	}
-	if len(text) >= wide {
+	if len(text) >= s.wide() {
 		s.lookWide(text, l, keys)
 		return
 	}
@@ -91,16 +91,25 @@ func (s *scanner) ended(text []byte, state uint16, end int, l *level, keys bool)
 // four places at once.
 const (
 	lanes = 4
-	// wide is from which length on, bytes.
-	wide = 1024
+	// leastLane is how many bytes at least there are for each; below it, walking costs less than finding the states to begin in.
+	leastLane = 48
 )
 
-// lookWide is lookFrom for all of a long text. Spots come in no order.
+// wide is from which length on a text is walked through in lanes, bytes: each holds the longest word.
+func (s *scanner) wide() int { return lanes * max(s.words.longest, leastLane) }
+
+// lookWide is lookFrom for all of a text of that length. Spots come in no order.
 func (s *scanner) lookWide(text []byte, l *level, keys bool) {
 	words, first := s.words, s.words.first
 	n := len(text) / lanes
 	t0, t1, t2, t3 := text[:n], text[n:2*n], text[2*n:3*n], text[3*n:4*n]
-	a, b, c, d := uint16(0), s.stateAt(text, n), s.stateAt(text, 2*n), s.stateAt(text, 3*n)
+	// In each lane but the first the automaton is in the state behind what stands before; it remembers no more than its longest word.
+	var a, b, c, d uint16
+	for i := n - words.longest; i < n; i++ {
+		b = words.step(b, t0[i])
+		c = words.step(c, t1[i])
+		d = words.step(d, t2[i])
+	}
 	for i := range t0 {
 		a = words.step(a, t0[i])
 		b = words.step(b, t1[i])
@@ -116,14 +125,6 @@ func (s *scanner) lookWide(text []byte, l *level, keys bool) {
 		}
 	}
 	s.lookFrom(text, d, lanes*n, len(text), l, keys)
-}
-
-// stateAt is the automaton's state behind what stands before an offset: it remembers no more than its longest word.
-func (s *scanner) stateAt(text []byte, at int) (state uint16) {
-	for _, c := range text[max(0, at-s.words.longest):at] {
-		state = s.words.step(state, c)
-	}
-	return state
 }
 
 // hit looks at one word in the text.
