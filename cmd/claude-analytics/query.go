@@ -97,15 +97,20 @@ func queryAnywhere(ctx context.Context, cfg config.Loaded, log zerolog.Logger, r
 		return answer, fmt.Errorf("%w at %s: run `claude-analytics up` first", errNoWarehouse, cfg.WarehousePath())
 	}
 	log.Debug().Str("file", cfg.WarehousePath()).Msg("offline")
-	db := warehouse.New(warehouse.Config{
-		Path: cfg.WarehousePath(), Threads: cfg.DuckDBThreads, MemoryLimit: cfg.DuckDBMemoryLimit, ReadOnly: true,
-	}, log)
+	db := readOnly(cfg, log)
 	if err := db.Open(ctx); err != nil {
 		return answer, err
 	}
 	answer, err = runQuery(ctx, db, request)
 	answer.Source = "file"
 	return answer, errors.Join(err, db.Close())
+}
+
+// readOnly is the warehouse's file for reading alone, while no service has it.
+func readOnly(cfg config.Loaded, log zerolog.Logger) *warehouse.DB {
+	return warehouse.New(warehouse.Config{
+		Path: cfg.WarehousePath(), Threads: cfg.DuckDBThreads, MemoryLimit: cfg.DuckDBMemoryLimit, ReadOnly: true,
+	}, log)
 }
 
 // query answers on the published copy, or on the live database if the request says so.

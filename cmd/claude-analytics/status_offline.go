@@ -9,7 +9,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"claude-analytics/internal/config"
-	"claude-analytics/internal/warehouse"
 	"claude-analytics/modeler"
 	"claude-analytics/sink"
 	"claude-analytics/sink/bronze"
@@ -52,9 +51,7 @@ func (r *statusReport) readStream(ctx context.Context, cfg config.Loaded, log ze
 
 // readWarehouse tells how far the warehouse and the models in it have come.
 func (r *statusReport) readWarehouse(ctx context.Context, cfg config.Loaded, log zerolog.Logger) (err error) {
-	db := warehouse.New(warehouse.Config{
-		Path: cfg.WarehousePath(), Threads: cfg.DuckDBThreads, MemoryLimit: cfg.DuckDBMemoryLimit, ReadOnly: true,
-	}, log)
+	db := readOnly(cfg, log)
 	if err := db.Open(ctx); err != nil {
 		return err
 	}
