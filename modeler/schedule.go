@@ -82,10 +82,10 @@ func (m *Modeler) note(pending bool, nextFull time.Time) {
 	m.status.Pending, m.status.NextFull = pending, nextFull
 }
 
-// A change that comes after ten times the quiet time comes alone: what a program writes at once has been published together.
+// A change that comes after five times the quiet time comes alone: what a program writes at once has been published together.
 // So it is waited for more for a fifth of that time only.
 const (
-	aloneAfter = 10
+	aloneAfter = 5
 	alonePart  = 5
 )
 

@@ -98,24 +98,24 @@ func expect(t *testing.T, got []started, want ...started) {
 func TestDebounce(t *testing.T) {
 	start := started{100 * ms, ReasonStart, false}
 	t.Run("one change, soon after another", func(t *testing.T) {
-		got := play(t, defaults(), []time.Duration{990 * ms}, constant(10*ms), 3*time.Second, nil)
-		expect(t, got, start, started{1090 * ms, ReasonChange, false})
+		got := play(t, defaults(), []time.Duration{490 * ms}, constant(10*ms), 3*time.Second, nil)
+		expect(t, got, start, started{590 * ms, ReasonChange, false})
 	})
 	t.Run("a quiet moment is waited for", func(t *testing.T) {
-		got := play(t, defaults(), []time.Duration{900 * ms, 960 * ms, 1010 * ms}, constant(10*ms), 3*time.Second, nil)
-		expect(t, got, start, started{1110 * ms, ReasonChange, false})
+		got := play(t, defaults(), []time.Duration{400 * ms, 460 * ms, 510 * ms}, constant(10*ms), 3*time.Second, nil)
+		expect(t, got, start, started{610 * ms, ReasonChange, false})
 	})
 	t.Run("but not for long", func(t *testing.T) {
-		got := play(t, defaults(), every(50*ms, 900*ms, 1200*ms), constant(10*ms), 3*time.Second, nil)
-		expect(t, got, start, started{1150 * ms, ReasonChange, false}, started{1260 * ms, ReasonChange, false})
+		got := play(t, defaults(), every(50*ms, 400*ms, 700*ms), constant(10*ms), 3*time.Second, nil)
+		expect(t, got, start, started{650 * ms, ReasonChange, false}, started{760 * ms, ReasonChange, false})
 	})
 	t.Run("not for one that comes alone", func(t *testing.T) {
-		got := play(t, defaults(), []time.Duration{time.Second}, constant(10*ms), 3*time.Second, nil)
-		expect(t, got, start, started{1020 * ms, ReasonChange, false})
+		got := play(t, defaults(), []time.Duration{500 * ms}, constant(10*ms), 3*time.Second, nil)
+		expect(t, got, start, started{520 * ms, ReasonChange, false})
 	})
 	t.Run("unless more comes at once", func(t *testing.T) {
-		got := play(t, defaults(), []time.Duration{1000 * ms, 1015 * ms}, constant(10*ms), 3*time.Second, nil)
-		expect(t, got, start, started{1115 * ms, ReasonChange, false})
+		got := play(t, defaults(), []time.Duration{500 * ms, 515 * ms}, constant(10*ms), 3*time.Second, nil)
+		expect(t, got, start, started{615 * ms, ReasonChange, false})
 	})
 	t.Run("a refresh that takes long is followed by a pause of a quarter of that", func(t *testing.T) {
 		got := play(t, defaults(), every(10*ms, 500*ms, 9*time.Second), constant(2*time.Second), 8*time.Second, nil)
