@@ -41,7 +41,7 @@ func TestPipeline(t *testing.T) {
 		t.Errorf("%d sessions, want %d", n, truth.Sessions)
 	}
 	status := mustRun(t, "status", "--data-dir", data)
-	for _, want := range []string{"none runs", "stream ", "warehouse ", "models      last refresh", "tests ", "freshness "} {
+	for _, want := range []string{"none runs", "stream ", "warehouse ", "messages behind", "models      last refresh", "tests ", "freshness "} {
 		if !strings.Contains(status, want) {
 			t.Errorf("status tells nothing of %q:\n%s", want, status)
 		}

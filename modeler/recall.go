@@ -15,15 +15,37 @@ import (
 // Recorded is how models stand as far as it is written down, by whatever process: it only reads, so that it can be asked of a
 // file that is opened for reading alone.
 func Recorded(ctx context.Context, db *warehouse.DB) (Status, error) {
-	var s Status
+	s, err := recordedRefreshes(ctx, db)
+	if err != nil {
+		return Status{}, err
+	}
 	tests := newTestBook()
 	if err := tests.load(ctx, db); err != nil {
-		return s, err
+		return Status{}, err
 	}
 	s.Tests = tests.summary()
-	err := db.Read(ctx, func(ctx context.Context, tx *warehouse.Tx) (err error) {
-		tables, err := tx.Tables(ctx)
-		if err != nil || !slices.ContainsFunc(tables, func(t warehouse.Table) bool { return t.Schema == "meta" && t.Name == "refreshes" }) {
+	return s, nil
+}
+
+// Recall takes over the last refresh of an earlier process. What failed then is left to the next refresh to find.
+func (m *Modeler) Recall(ctx context.Context) error {
+	recorded, err := recordedRefreshes(ctx, m.db)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.status.Last == nil {
+		m.status.Last, m.status.Newest = recorded.Last, recorded.Newest
+	}
+	return nil
+}
+
+// recordedRefreshes is a status without tests.
+func recordedRefreshes(ctx context.Context, db *warehouse.DB) (s Status, err error) {
+	err = db.Read(ctx, func(ctx context.Context, tx *warehouse.Tx) error {
+		found, err := hasMeta(ctx, tx, "refreshes")
+		if err != nil || !found {
 			return err // no refresh ever began
 		}
 		if s.Last, err = lastRefresh(ctx, tx); err != nil {
@@ -44,18 +66,10 @@ func Recorded(ctx context.Context, db *warehouse.DB) (Status, error) {
 	return s, nil
 }
 
-// Recall takes over the last refresh of an earlier process. What failed then is left to the next refresh to find.
-func (m *Modeler) Recall(ctx context.Context) error {
-	recorded, err := Recorded(ctx, m.db)
-	if err != nil {
-		return err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.status.Last == nil {
-		m.status.Last, m.status.Newest = recorded.Last, recorded.Newest
-	}
-	return nil
+// hasMeta is whether a table of meta is there: the first refresh makes those of the modeler.
+func hasMeta(ctx context.Context, tx *warehouse.Tx, name string) (bool, error) {
+	tables, err := tx.Tables(ctx)
+	return slices.Contains(tables, warehouse.Table{Schema: "meta", Name: name}), err
 }
 
 // lastRefresh is the newest that changed something; nil: none did.

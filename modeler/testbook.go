@@ -37,8 +37,8 @@ func (b *testBook) load(ctx context.Context, db *warehouse.DB) error {
 	}
 	results := map[string]TestResult{}
 	err := db.Read(ctx, func(ctx context.Context, tx *warehouse.Tx) error {
-		tables, err := tx.Tables(ctx)
-		if err != nil || !slices.ContainsFunc(tables, func(t warehouse.Table) bool { return t.Schema == "meta" && t.Name == "test_results" }) {
+		found, err := hasMeta(ctx, tx, "test_results")
+		if err != nil || !found {
 			return err
 		}
 		rows, err := tx.Query(ctx, `SELECT name, coalesce(model, ''), coalesce(column_name, ''), kind, severity, status, failures,

@@ -179,7 +179,8 @@ func (c *statusCmd) Run(ctx context.Context, e *env) error {
 
 func printStatus(e *env, r statusReport) {
 	line := func(name, format string, args ...any) { e.printf("%-11s %s\n", name, fmt.Sprintf(format, args...)) }
-	if r.Mode == "offline" {
+	offline := r.Mode == "offline"
+	if offline {
 		line("service", "none runs on this DATA_DIR; what follows is read from it (%s)", r.Version)
 	} else {
 		line("service", "%s %s, %s, since %s", r.Command, r.Version, r.Mode, r.Started.Local().Format(time.DateTime))
@@ -206,10 +207,10 @@ func printStatus(e *env, r statusReport) {
 			name string
 			sink.DestinationStatus
 		}{{"lake", s.Lake}, {"warehouse", s.Warehouse}} {
-			if r.Mode == "offline" && d.Epoch == 0 {
+			if offline && d.Epoch == 0 {
 				continue // not read
 			}
-			line(d.name, "%s", destinationLine(d.DestinationStatus, r.Mode == "offline"))
+			line(d.name, "%s", destinationLine(d.DestinationStatus, offline))
 		}
 		for _, gap := range s.Gaps {
 			line("gap", "%s: messages %s to %s of epoch %d are missing (%s), found %s",

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/rs/zerolog"
@@ -12,11 +11,12 @@ import (
 	"claude-analytics/modeler"
 	"claude-analytics/sink"
 	"claude-analytics/sink/bronze"
+	"claude-analytics/sink/lake"
 	"claude-analytics/verify"
 )
 
-// offlineStatus is what lies in DATA_DIR, and in the stream, while no service runs here. What cannot be read is a fault in the
-// report.
+// offlineStatus is what lies in the stream and in DATA_DIR while no service runs here. A warehouse that cannot be read is a fault
+// in the report.
 func offlineStatus(ctx context.Context, cfg config.Loaded, log zerolog.Logger) (statusReport, error) {
 	report := statusReport{Version: version, Command: "none", Mode: "offline", DataDir: cfg.DataDir, ReportTZ: cfg.ReportTZ, NATSURL: cfg.NATSURL}
 	if err := report.readStream(ctx, cfg, log); err != nil {
@@ -62,8 +62,8 @@ func (r *statusReport) readWarehouse(ctx context.Context, cfg config.Loaded, log
 	}
 	if found {
 		at := sink.DestinationStatus{Epoch: mark.Epoch, Seq: mark.Seq, Seen: mark.Seen, Lag: -1, LastAt: mark.AppliedAt}
-		if r.Stream != nil && r.Stream.LastSeq >= mark.Seen {
-			at.Lag = int64(r.Stream.LastSeq - mark.Seen)
+		if r.Stream != nil && lake.Stream(r.Stream.Identity).Equal(lake.Stream{Name: mark.Stream, Created: mark.Created}) {
+			at.Lag = max(at.Lag, int64(r.Stream.LastSeq)-int64(mark.Seen))
 		}
 		r.Sink = &sink.Status{State: sink.StateStopped, Epoch: mark.Epoch, Warehouse: at}
 	}
@@ -74,7 +74,7 @@ func (r *statusReport) readWarehouse(ctx context.Context, cfg config.Loaded, log
 	r.Models = &models
 	last, found, err := verify.Last(ctx, db)
 	if err != nil {
-		return fmt.Errorf("read the last verification: %w", err)
+		return err
 	}
 	if found {
 		r.Verify = &verifyStatus{Last: &last}

@@ -21,7 +21,7 @@ func TestWide(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		var text []byte
-		n := rapid.IntRange(s.wide(), 16*s.wide()).Draw(t, "length")
+		n := rapid.IntRange(s.wide(), 24*s.wide()).Draw(t, "length")
 		for len(text) < n {
 			text = append(text, rapid.SampledFrom(pieces).Draw(t, "piece")...)
 		}

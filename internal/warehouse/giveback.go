@@ -29,7 +29,7 @@ func (d *DB) GiveBack(ctx context.Context) (done bool, err error) {
 	}
 	closed, err := d.replace(nil)
 	if err := errors.Join(closed, err); err != nil {
-		return false, fmt.Errorf("give back: %w", err)
+		return false, fmt.Errorf("give back: %w", explain(err, d.cfg.Path))
 	}
 	return true, nil
 }
