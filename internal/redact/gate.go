@@ -11,8 +11,8 @@ import (
 )
 
 // gate says whether a pattern may match from some place on. It never says no where the pattern would match: it takes
-// every assertion for true, gives up at what is not ASCII, and looks at gateReach bytes at most. Its states are made of
-// the pattern's program when they are first reached.
+// every assertion for true but that of the text's end, gives up at what is not ASCII, and looks at gateReach bytes at
+// most. Its states are made of the pattern's program when they are first reached.
 type gate struct {
 	prog    *syntax.Prog
 	class   [256]uint8
@@ -28,6 +28,9 @@ type gate struct {
 type gateState struct {
 	next []atomic.Pointer[gateState]
 	at   []uint32
+	// ends says that the pattern matches if the text ends here. Most of what looks like an assigned secret goes on where
+	// one would have to end.
+	ends bool
 }
 
 const (
@@ -88,8 +91,36 @@ func isRune(inst *syntax.Inst) bool {
 
 // state is the one that holds these places and what they lead to without a rune.
 func (g *gate) state(from []uint32) *gateState {
+	at, matches := g.closure(from, false)
+	if matches {
+		return passes
+	}
+	_, ends := g.closure(from, true)
+	if len(at) == 0 && !ends {
+		return fails
+	}
+	key := make([]byte, 0, 4*len(at)+1)
+	for _, pc := range at {
+		key = binary.LittleEndian.AppendUint32(key, pc)
+	}
+	if ends {
+		key = append(key, 'e')
+	}
+	s, ok := g.known[string(key)]
+	if !ok {
+		if len(g.known) >= gateStates {
+			return passes
+		}
+		s = &gateState{at: at, ends: ends, next: make([]atomic.Pointer[gateState], g.classes)}
+		g.known[string(key)] = s
+	}
+	return s
+}
+
+// closure is what can be reached without a rune, in order: the places that take one, and whether one matches. atEnd
+// says that the text ends here.
+func (g *gate) closure(from []uint32, atEnd bool) (at []uint32, matches bool) {
 	seen := make(map[uint32]bool, 2*len(from))
-	var at []uint32
 	for stack := slices.Clone(from); len(stack) > 0; {
 		pc := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
@@ -99,33 +130,22 @@ func (g *gate) state(from []uint32) *gateState {
 		seen[pc] = true
 		switch inst := &g.prog.Inst[pc]; inst.Op {
 		case syntax.InstMatch:
-			return passes
+			return nil, true
 		case syntax.InstAlt, syntax.InstAltMatch:
 			stack = append(stack, inst.Out, inst.Arg)
-		case syntax.InstCapture, syntax.InstEmptyWidth, syntax.InstNop:
+		case syntax.InstEmptyWidth:
+			if atEnd || syntax.EmptyOp(inst.Arg)&syntax.EmptyEndText == 0 {
+				stack = append(stack, inst.Out)
+			}
+		case syntax.InstCapture, syntax.InstNop:
 			stack = append(stack, inst.Out)
 		case syntax.InstFail:
 		default:
 			at = append(at, pc)
 		}
 	}
-	if len(at) == 0 {
-		return fails
-	}
 	slices.Sort(at)
-	key := make([]byte, 0, 4*len(at))
-	for _, pc := range at {
-		key = binary.LittleEndian.AppendUint32(key, pc)
-	}
-	s, ok := g.known[string(key)]
-	if !ok {
-		if len(g.known) >= gateStates {
-			return passes
-		}
-		s = &gateState{at: at, next: make([]atomic.Pointer[gateState], g.classes)}
-		g.known[string(key)] = s
-	}
-	return s
+	return at, false
 }
 
 // step makes the state that follows.
@@ -162,11 +182,15 @@ func beyondASCII(inst *syntax.Inst) bool {
 	return slices.ContainsFunc(inst.Rune, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
-// open reports whether the pattern may match text from its beginning; if not, at is the byte that it cannot hold.
+// open reports whether the pattern may match text from its beginning; if not, at is the byte that it cannot hold. A
+// zero byte may be a text's end, since a document's texts have one behind them.
 func (g *gate) open(text []byte) (is bool, at int) {
 	s := g.start
 	text = text[:min(len(text), gateReach)]
 	for i, c := range text {
+		if c == 0 && s.ends {
+			return true, i
+		}
 		class := g.class[c]
 		next := s.next[class].Load()
 		if next == nil {
@@ -177,7 +201,7 @@ func (g *gate) open(text []byte) (is bool, at int) {
 		}
 		s = next
 	}
-	return len(text) == gateReach, len(text)
+	return s.ends || len(text) == gateReach, len(text)
 }
 
 // openEscaped is open for what text says once its escapes are undone.
@@ -187,7 +211,10 @@ func (g *gate) openEscaped(text []byte) bool {
 	i := 0
 	for range gateReach {
 		if i >= len(text) {
-			return false
+			return s.ends
+		}
+		if text[i] == 0 && s.ends {
+			return true
 		}
 		c, n := e.next(text[i:])
 		i += n

@@ -12,7 +12,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Every rule that can be given an example finds it in a document, and nothing of the secret is left.
+// Every rule that can be given an example finds it in a document, in the middle of a text and at its end, and nothing
+// of the secret is left.
 func TestEveryRuleFindsItsKind(t *testing.T) {
 	rules := load(t)
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -24,17 +25,19 @@ func TestEveryRuleFindsItsKind(t *testing.T) {
 			t.Logf("no example of %s", r.id)
 			continue
 		}
-		doc, err := bson.Marshal(bson.D{{Key: "message", Value: bson.D{{Key: "content", Value: "before\n" + text + "\nafter"}}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, findings := rules.Document(doc)
-		if len(findings) == 0 || bytes.Contains(out, []byte(secret)) {
-			t.Errorf("%s: %d findings in %q, secret %q, left %q", r.id, len(findings), text, secret, bson.Raw(out))
-			continue
-		}
-		if err := bson.Raw(out).Validate(); err != nil {
-			t.Errorf("%s: %v", r.id, err)
+		for _, after := range []string{"\nafter", ""} {
+			doc, err := bson.Marshal(bson.D{{Key: "message", Value: bson.D{{Key: "content", Value: "before\n" + text + after}}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, findings := rules.Document(doc)
+			if len(findings) == 0 || bytes.Contains(out, []byte(secret)) {
+				t.Errorf("%s: %d findings in %q, secret %q, left %q", r.id, len(findings), text+after, secret, bson.Raw(out))
+				continue
+			}
+			if err := bson.Raw(out).Validate(); err != nil {
+				t.Errorf("%s: %v", r.id, err)
+			}
 		}
 	}
 	if without > 3 {
