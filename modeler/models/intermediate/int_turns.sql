@@ -15,7 +15,8 @@ with prompts as (
     where prompt_text is not null
 ),
 
--- Without wrappers, fenced code and lines that look like a pasted log; of a command, its name and arguments.
+-- Without wrappers, fenced code and lines that look like a pasted log; of a command, its name and arguments. White space
+-- becomes one space: a pattern that leaves single spaces alone, which are most of it, takes a fourth of the time.
 cleaned as (
     select
         *,
@@ -33,7 +34,7 @@ cleaned as (
             '(?s)<([a-z][a-z0-9_-]*)(?: [^<>]*)?>.*?</[a-z][a-z0-9_-]*>', ' ', 'g'),
             '(?ms)^ {0,3}(?:```|~~~).*?(?:^ {0,3}(?:```|~~~)[`~ \t]*$|\z)', ' ', 'g'),
             '(?m)^[ \t]*(?:\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d|\[?(?:ERROR|WARN|WARNING|INFO|DEBUG|TRACE|FATAL)\b[\]: ]|at [^ \n]+ ?\(|File "[^"\n]*", line \d|Traceback \().*$', ' ', 'g'),
-            '[\s\x00-\x1f]+', ' ', 'g')
+            '[\s\x00-\x1f]{2,}|[\x00-\x1f]', ' ', 'g')
         ), 2000)) as task_text
     from prompts
 ),
@@ -115,7 +116,7 @@ final as (
                 when 'bash' then '! ' || regexp_extract(prompt_text, '(?s)<bash-input>(.*?)(?:</bash-input>|$)', 1)
                 else prompt_text
             end,
-            '\s+', ' ', 'g'
+            '\s{2,}|[\t\n\f\r]', ' ', 'g'
         )), 120) as prompt_excerpt
     from judged
 )
