@@ -66,8 +66,8 @@ const (
 	replyBytes = 4 << 20
 	// firstReply and largestReply bound the number of documents in a reply; the first ones are of unknown size.
 	firstReply, largestReply = 32, 2000
-	// manyEvents in one reply say that more are likely to come.
-	manyEvents = 50
+	// manyEvents in one reply say that more are likely to come: within moreWithin, from a server that has them.
+	manyEvents, moreWithin = 50, 25 * time.Millisecond
 	// await is how long the server waits for a change before it says that there is none; awaitOnce where nobody follows.
 	await, awaitOnce = 500 * time.Millisecond, 50 * time.Millisecond
 	// estimateAfter is from when on a snapshot is long enough for somebody to ask how long it still takes.

@@ -60,7 +60,7 @@ func (t *Tailer) open(ctx context.Context) (*changeStream, error) {
 	t.parts.reset()
 	t.cfg.Counters.Reopened.Add(1)
 	opened := &changeStream{ChangeStream: cs, session: session, length: firstReply}
-	opened.replies.fetch = func(ctx context.Context) reply { return opened.fetch(ctx, t.patience) }
+	opened.replies.fetch, opened.replies.waiting = func(ctx context.Context) reply { return opened.fetch(ctx, t.patience) }, &t.waiting
 	return opened, nil
 }
 
@@ -129,9 +129,7 @@ func (cs *changeStream) fetch(ctx context.Context, patience time.Duration) (r re
 // take takes one reply of the change stream and hands over what is in it; n is the number of changes. again tells that
 // the stream ended, as it does behind an invalidate, and is to be opened again.
 func (t *Tailer) take(ctx context.Context, cs *changeStream) (n int, again bool, err error) {
-	t.waiting.Store(true)
 	r := cs.replies.take(ctx)
-	t.waiting.Store(false)
 	n = len(r.events)
 	if n == 0 {
 		if r.err != nil {

@@ -27,7 +27,7 @@ type Tailer struct {
 	// began receives the sequence at which a snapshot's beginning became durable.
 	began chan uint64
 
-	waiting  atomic.Bool  // for the server to say something new
+	waiting  atomic.Int64 // since when, for the server to say something new, Unix nanoseconds; 0: it is not waited for
 	onTheWay atomic.Int64 // items read and not yet durable
 	encoding atomic.Int64 // items read and not yet in a piece
 	backlog  atomic.Bool  // the last reply held so much that more is likely to come
@@ -102,11 +102,15 @@ func (t *Tailer) Pieces() <-chan *Piece { return t.pieces }
 
 // Quiet reports whether no piece is about to come.
 func (t *Tailer) Quiet() bool {
-	return t.waiting.Load() && t.encoding.Load() == 0 && !t.backlog.Load()
+	return t.waiting.Load() != 0 && t.encoding.Load() == 0 && !t.Backlog()
 }
 
-// Backlog reports whether there is much to read yet: then large batches matter more than early ones.
-func (t *Tailer) Backlog() bool { return t.backlog.Load() }
+// Backlog reports whether there is much to read yet: then large batches matter more than early ones. A large reply is no
+// sign of more once the next one is waited for: what a program inserts at once comes in one.
+func (t *Tailer) Backlog() bool {
+	since := t.waiting.Load()
+	return t.backlog.Load() && (since == 0 || time.Since(time.Unix(0, since)) < moreWithin)
+}
 
 // Run reads until ctx ends, then it returns nil; with Config.Once it returns nil when everything has been read. It
 // returns a *HistoryLostError or a *SetupError for what trying again does not mend; everything else it tries again.
