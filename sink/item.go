@@ -44,8 +44,8 @@ type item struct {
 	data []byte
 	size int
 
-	// wantLinks asks for links too: only the warehouse uses them.
-	wantLinks bool
+	// brief asks for no more than the lake holds.
+	brief bool
 	// floor is the lake.EpochRecord.Floor of the epoch; 0 for what comes from the lake.
 	floor uint64
 
@@ -65,6 +65,7 @@ var errMalformed = errors.New("not a change")
 // converter is document.Converter.
 type converter interface {
 	Convert(c *proto.Change, epoch, seq uint64) (document.Row, []document.Block, error)
+	Brief(c *proto.Change, epoch, seq uint64) (document.Row, error)
 }
 
 // convert finds out what the item is. It never fails: what cannot be converted is dead, even if it makes us panic.
@@ -132,7 +133,14 @@ func (it *item) decode() error {
 }
 
 func (it *item) toRow(v converter) {
-	row, blocks, err := v.Convert(it.change, it.epoch, it.seq)
+	var row document.Row
+	var blocks []document.Block
+	var err error
+	if it.brief {
+		row, err = v.Brief(it.change, it.epoch, it.seq)
+	} else {
+		row, blocks, err = v.Convert(it.change, it.epoch, it.seq)
+	}
 	switch {
 	case errors.Is(err, document.ErrNewer):
 		it.die(proto.ReasonVersion, err.Error())
@@ -140,7 +148,7 @@ func (it *item) toRow(v converter) {
 		it.die(proto.ReasonNotConvertible, err.Error())
 	default:
 		it.kind, it.row, it.blocks = kindRow, row, blocks
-		if it.wantLinks {
+		if !it.brief {
 			it.links = document.LinkKeys(&it.row, it.blocks)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	protobuf "google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
@@ -25,6 +27,11 @@ func (f failing) Convert(*proto.Change, uint64, uint64) (document.Row, []documen
 		panic(f.panics)
 	}
 	return document.Row{}, nil, f.err
+}
+
+func (f failing) Brief(c *proto.Change, epoch, seq uint64) (document.Row, error) {
+	row, _, err := f.Convert(c, epoch, seq)
+	return row, err
 }
 
 func bsonOf(t testing.TB, value any) []byte {
@@ -99,7 +106,7 @@ func FuzzConvert(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		fill := func(_ int, it *item) {
-			*it = item{epoch: 1, seq: 1, subject: "conversations.s.00.p", data: data, size: len(data), wantLinks: true}
+			*it = item{epoch: 1, seq: 1, subject: "conversations.s.00.p", data: data, size: len(data)}
 		}
 		var c conversion
 		p := c.run(1, fill, newLakeLoad())
@@ -149,4 +156,42 @@ func TestConvertAllKeepsOrder(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A row lands the same, column by column, whether its document was converted in brief or whole.
+func TestBriefLandsTheSame(t *testing.T) {
+	usage := bson.M{"input_tokens": 3, "output_tokens": 4}
+	for name, doc := range map[string]bson.M{
+		"prompt":   {"type": "user", "sessionId": "s", "uuid": "u", "cwd": "/w", "version": "2.1.0", "message": bson.M{"role": "user", "content": "fix it"}},
+		"response": {"type": "assistant", "requestId": "r", "message": bson.M{"id": "m", "role": "assistant", "model": "x", "usage": usage, "content": bson.A{bson.M{"type": "text", "text": "done"}, bson.M{"type": "tool_use", "id": "t", "input": bson.M{"a": 1}}}}},
+		"result":   {"type": "user", "toolUseResult": bson.M{"stdout": "ok"}, "message": bson.M{"content": bson.A{bson.M{"type": "tool_result", "tool_use_id": "t", "content": "ok"}}}},
+		"nested":   {"type": "progress", "uuid": "u", "data": bson.M{"type": "agent_progress", "agentId": "a", "message": bson.M{"uuid": "n", "requestId": "r", "message": bson.M{"role": "assistant", "content": "in a sub-agent"}}}},
+		"queued":   {"type": "attachment", "attachment": bson.M{"type": "queued_command", "prompt": "and this"}},
+		"summary":  {"type": "summary", "summary": "a title", "leafUuid": "u"},
+		"bare":     {"other": 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data, err := protobuf.Marshal(&proto.Change{
+				Version: 1, Source: "s", Id: "i", Namespace: "n", Operation: proto.Operation_OPERATION_INSERT, ExtractedAtMicros: 1, Document: bsonOf(t, doc),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var landed []arrow.RecordBatch
+			for _, brief := range []bool{true, false} {
+				load := newLakeLoad()
+				var c conversion
+				c.run(1, func(_ int, it *item) {
+					*it = item{epoch: 1, seq: 1, subject: "conversations.s.00.p", data: data, size: len(data), brief: brief}
+				}, load)
+				defer load.release()
+				for _, rows := range load.dates {
+					landed = append(landed, rows)
+				}
+			}
+			if len(landed) != 2 || landed[0].NumRows() != 1 || !array.RecordEqual(landed[0], landed[1]) {
+				t.Errorf("in brief and whole: %v", landed)
+			}
+		})
+	}
 }

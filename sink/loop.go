@@ -112,7 +112,7 @@ func (l *loop) feed(ctx context.Context) error {
 		p := converting.run(len(messages), func(i int, it *item) {
 			m := &messages[i]
 			it.epoch, it.seq, it.time, it.subject, it.data, it.size = l.base.Epoch, m.Seq, m.Time, m.Subject, m.Data, len(m.Data)
-			it.wantLinks, it.floor = l.name == DestinationWarehouse, l.floor
+			it.brief, it.floor = l.name == DestinationLake, l.floor
 		}, l.newLoad(len(messages)))
 		if err := l.bury(ctx, p); err != nil {
 			return ended(ctx, err)

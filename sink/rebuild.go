@@ -195,7 +195,7 @@ type lakeRow struct {
 }
 
 func (r *lakeRow) fill(it *item) {
-	it.epoch, it.seq, it.change, it.wantLinks = r.epoch, r.seq, r.change, true
+	it.epoch, it.seq, it.change = r.epoch, r.seq, r.change
 	if r.err != nil {
 		it.die(proto.ReasonNotDecodable, r.err.Error())
 	}

@@ -298,7 +298,7 @@ func (r *replay) readRange(ctx context.Context, part stream.Range, out chan<- sh
 		return send(ctx, out, shipment{n: len(messages), looked: changes, fill: func(i int, it *item) {
 			m := &messages[i]
 			it.epoch, it.seq, it.time, it.subject, it.data, it.size = r.extent.epoch, m.Seq, m.Time, m.Subject, m.Data, len(m.Data)
-			it.wantLinks, it.floor = true, r.extent.floor
+			it.floor = r.extent.floor
 		}})
 	})
 }

@@ -114,7 +114,7 @@ func (r *restoration) release() {
 
 // take converts a letter's message, and gathers what it holds. One that cannot be converted stays a dead item.
 func (r *restoration) take(ctx context.Context, i int, l stream.Letter) error {
-	it := item{epoch: l.Epoch, seq: l.Seq, data: l.Payload, size: len(l.Payload), wantLinks: true, floor: r.lake.Floor(l.Epoch)}
+	it := item{epoch: l.Epoch, seq: l.Seq, data: l.Payload, size: len(l.Payload), floor: r.lake.Floor(l.Epoch)}
 	if l.Truncated {
 		data, err := r.whole(ctx, l)
 		if err != nil {

@@ -27,6 +27,11 @@ func (f *faulty) Convert(c *proto.Change, epoch, seq uint64) (document.Row, []do
 	return f.Converter.Convert(c, epoch, seq)
 }
 
+func (f *faulty) Brief(c *proto.Change, epoch, seq uint64) (document.Row, error) {
+	row, _, err := f.Convert(c, epoch, seq)
+	return row, err
+}
+
 // startFaulty runs a sink with such rules.
 func (w *world) startFaulty(mark string) *running {
 	return w.startWith(nil, func() converter { return &faulty{mark: []byte(mark)} })

@@ -78,23 +78,11 @@ type top struct {
 
 // Convert is the package's Convert.
 func (v *Converter) Convert(c *proto.Change, epoch, seq uint64) (Row, []Block, error) {
-	if c.GetVersion() > proto.Version {
-		return Row{}, nil, fmt.Errorf("%w: %d, this release reads %d", ErrNewer, c.GetVersion(), proto.Version)
-	}
-	if len(c.GetDocument()) == 0 {
-		return Row{}, nil, ErrNoDocument
-	}
-	var row Row
-	v.row, v.blocks, v.top, v.texts = &row, nil, top{}, texts{}
 	defer v.forget()
-	row.identity(c, epoch, seq)
-	row.DocRaw = c.GetDocument()
-	doc := string(c.GetDocument())
-	if err := v.collect(doc); err != nil {
+	row, doc, err := v.begin(c, epoch, seq)
+	if err != nil {
 		return Row{}, nil, err
 	}
-	v.envelope()
-	v.times()
 	nested := v.nested()
 	v.messageOf(nested)
 	v.result(nested)
@@ -109,7 +97,28 @@ func (v *Converter) Convert(c *proto.Change, epoch, seq uint64) (Row, []Block, e
 		b := &v.blocks[i]
 		b.Source, b.ID, b.SessionID, b.Date = row.Source, row.ID, row.SessionID, row.Date
 	}
-	return row, v.blocks, nil
+	return *row, v.blocks, nil
+}
+
+// begin opens a change's document and fills what its top level says.
+func (v *Converter) begin(c *proto.Change, epoch, seq uint64) (row *Row, doc string, err error) {
+	if c.GetVersion() > proto.Version {
+		return nil, "", fmt.Errorf("%w: %d, this release reads %d", ErrNewer, c.GetVersion(), proto.Version)
+	}
+	if len(c.GetDocument()) == 0 {
+		return nil, "", ErrNoDocument
+	}
+	row = new(Row)
+	v.row, v.blocks, v.top, v.texts = row, nil, top{}, texts{}
+	row.identity(c, epoch, seq)
+	row.DocRaw = c.GetDocument()
+	doc = string(c.GetDocument())
+	if err := v.collect(doc); err != nil {
+		return nil, "", err
+	}
+	v.envelope()
+	v.times()
+	return row, doc, nil
 }
 
 // maxScratch is the most memory that a Converter keeps between documents, bytes.

@@ -18,6 +18,7 @@ import (
 // checkConvert fails if a document that converts gives a row or blocks that break what readers of the tables rely on.
 func checkConvert(t interface{ Fatalf(string, ...any) }, doc []byte) error {
 	row, blocks, err := Convert(change(doc), 1, 2)
+	checkBrief(t, doc, row, err)
 	if err != nil {
 		return err
 	}
@@ -48,6 +49,40 @@ func checkConvert(t interface{ Fatalf(string, ...any) }, doc []byte) error {
 	}
 	return nil
 }
+
+// checkBrief fails if Brief does not say of the document what Convert says of it.
+func checkBrief(t interface{ Fatalf(string, ...any) }, doc []byte, row Row, want error) {
+	var v Converter
+	brief, err := v.Brief(change(doc), 1, 2)
+	if (err == nil) != (want == nil) { // which of several faults is told may differ
+		t.Fatalf("Brief: %v, Convert: %v", err, want)
+	}
+	if err != nil {
+		return
+	}
+	got, all := reflect.ValueOf(brief), reflect.ValueOf(row)
+	for i := range got.NumField() {
+		switch field := got.Type().Field(i); {
+		case briefly[field.Tag.Get("col")] || field.Name == "DocRaw":
+			if !reflect.DeepEqual(got.Field(i).Interface(), all.Field(i).Interface()) {
+				t.Fatalf("%s: %v, of Convert %v", field.Name, got.Field(i), all.Field(i))
+			}
+		case field.Name == "Issues" && brief.Issues != 0:
+			t.Fatalf("issues: %v", brief.Issues)
+		}
+	}
+}
+
+// briefly are the columns that Brief fills, which are those of the lake.
+var briefly = func() map[string]bool {
+	set := map[string]bool{}
+	for _, name := range strings.Fields(`_id type session_id project_id timestamp ingested_at extracted_at message_role message_content source_file date
+		source namespace source_type source_offset _epoch _seq uuid is_sidechain agent_id model cwd git_branch cli_version
+		effective_timestamp response_key redaction_version`) {
+		set[name] = true
+	}
+	return set
+}()
 
 func checkTexts(t interface{ Fatalf(string, ...any) }, row reflect.Value) {
 	for i := range row.NumField() {

@@ -74,6 +74,19 @@ func readMessage(of value) message {
 
 // messageOf fills the columns of the message, its usage and its blocks.
 func (v *Converter) messageOf(n nested) {
+	row, m := v.row, v.head(n)
+	v.usage(m.usage)
+	row.MessageContent = v.contentText(m.content, 0)
+	if !v.toolDocument(m) {
+		v.contentBlocks(m.content)
+	}
+	if row.MessageContent.Valid {
+		row.ContentLength = Some(characters(row.MessageContent.V))
+	}
+}
+
+// head finds the message, wherever it stands, and fills the columns that say whose it is.
+func (v *Converter) head(n nested) message {
 	row, t := v.row, &v.top
 	v.field = "message"
 	m := readMessage(t.message)
@@ -98,14 +111,7 @@ func (v *Converter) messageOf(n nested) {
 	if kind := v.onlyText(m.typ).V; kind != "tool_use" && kind != "tool_result" { // those ids are a call's
 		row.APIMessageID = v.nonEmpty(m.id)
 	}
-	v.usage(m.usage)
-	row.MessageContent = v.contentText(m.content, 0)
-	if !v.toolDocument(m) {
-		v.contentBlocks(m.content)
-	}
-	if row.MessageContent.Valid {
-		row.ContentLength = Some(characters(row.MessageContent.V))
-	}
+	return m
 }
 
 // keys fills what ties records to each other.
