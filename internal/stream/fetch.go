@@ -16,7 +16,8 @@ import (
 const (
 	defaultFetchMessages = 10_000
 	defaultFetchBytes    = 64 << 20
-	// aloneLinger is how long the rest of a batch takes, which was published together with its first message.
+	// aloneLinger is how long the rest of a batch takes, which was published together with its first message. It ends with
+	// positions, so that one of them need not be waited behind.
 	aloneLinger = 10 * time.Millisecond
 )
 
@@ -79,11 +80,12 @@ func (k *Consumer) collect(ctx context.Context, limit FetchLimit) ([]*delivery, 
 		batch  []*delivery
 		bytes  int64
 		linger <-chan time.Time
+		alone  bool // so is the whole of it waited for no longer than it takes
 		placed = k.placed
 		asked  = time.Now()
 	)
 	for len(batch) < limit.Messages {
-		d, err := k.next(ctx, linger, len(batch) > 0 && limit.Linger <= 0)
+		d, err := k.next(ctx, linger, len(batch) > 0 && (limit.Linger <= 0 || alone && proto.IsPosition(batch[len(batch)-1].Subject)))
 		if placed != k.placed {
 			// Placed anew: the server begins again behind what was handed out.
 			placed, batch, bytes = k.placed, batch[:0], 0
@@ -107,7 +109,9 @@ func (k *Consumer) collect(ctx context.Context, limit FetchLimit) ([]*delivery, 
 			break
 		}
 		if len(batch) == 0 && limit.Linger > 0 {
-			timer := time.NewTimer(limit.after(time.Since(asked)))
+			waited := time.Since(asked)
+			alone = waited >= limit.Linger
+			timer := time.NewTimer(limit.after(waited))
 			defer timer.Stop()
 			linger = timer.C
 		}
