@@ -65,11 +65,20 @@ func (b *bench) beside(ctx context.Context, p peer, size int) error {
 	if err := b.fill(ctx, p.coll, "--documents", fmt.Sprint(size), "--mongo-append", "--seed", "4"); err != nil {
 		return err
 	}
+	name := fmt.Sprintf("peers, %d k: ", size/1000)
+	documents, bytes, err := p.coll.stored(ctx)
+	if err != nil {
+		return err
+	}
+	bare, err := b.bare(ctx, p.coll, documents, bytes, nil)
+	if err != nil {
+		return err
+	}
+	b.add(name+"bare loop, which throws the documents away", bare.Seconds, "s", "")
 	data, err := b.fresh(fmt.Sprint("ours-", size))
 	if err != nil {
 		return err
 	}
-	name := fmt.Sprintf("peers, %d k: ", size/1000)
 	ours, err := b.programWith(ctx, p.coll.env(), "up", "--until-idle", "--data-dir", data)
 	if err != nil {
 		return err
@@ -91,6 +100,7 @@ func (b *bench) beside(ctx context.Context, p peer, size int) error {
 		return fmt.Errorf("%d rows, and %d in the batch platform", int64(rows), theirs.Rows)
 	}
 	b.add(name+"backfill, faster", theirs.Fresh/ours.wall.Seconds(), "times", "≥ 3")
+	b.add(name+"backfill, faster than the platform: the bare loop", theirs.Fresh/bare.Seconds, "times", "")
 	b.add(name+"peak memory, ours", float64(ours.memory)/(1<<20), "MiB", "")
 	b.add(name+"peak memory, batch platform", theirs.Memory, "MiB", "")
 	b.add(name+"peak memory, ours of theirs", float64(ours.memory)/(1<<20)/theirs.Memory, "ratio", "≤ 0.5")

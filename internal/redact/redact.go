@@ -73,7 +73,7 @@ func (r *Rules) scanner() *scanner {
 	if s, ok := r.pool.Get().(*scanner); ok {
 		return s
 	}
-	return &scanner{Rules: r}
+	return &scanner{Rules: r, known: newKnown()}
 }
 
 // definitions are rules as they are written.
