@@ -133,13 +133,11 @@ func (it *item) decode() error {
 }
 
 func (it *item) toRow(v converter) {
-	var row document.Row
-	var blocks []document.Block
 	var err error
 	if it.brief {
-		row, err = v.Brief(it.change, it.epoch, it.seq)
+		it.row, err = v.Brief(it.change, it.epoch, it.seq)
 	} else {
-		row, blocks, err = v.Convert(it.change, it.epoch, it.seq)
+		it.row, it.blocks, err = v.Convert(it.change, it.epoch, it.seq)
 	}
 	switch {
 	case errors.Is(err, document.ErrNewer):
@@ -147,7 +145,7 @@ func (it *item) toRow(v converter) {
 	case err != nil:
 		it.die(proto.ReasonNotConvertible, err.Error())
 	default:
-		it.kind, it.row, it.blocks = kindRow, row, blocks
+		it.kind = kindRow
 		if !it.brief {
 			it.links = document.LinkKeys(&it.row, it.blocks)
 		}

@@ -60,7 +60,10 @@ func (t *Tailer) open(ctx context.Context) (*changeStream, error) {
 	t.parts.reset()
 	t.cfg.Counters.Reopened.Add(1)
 	opened := &changeStream{ChangeStream: cs, session: session, length: firstReply}
-	opened.replies.fetch, opened.replies.waiting = func(ctx context.Context) reply { return opened.fetch(ctx, t.patience) }, &t.waiting
+	opened.replies = prefetch[reply]{
+		fetch:   func(ctx context.Context) reply { return opened.fetch(ctx, t.patience) },
+		waiting: &t.waiting,
+	}
 	return opened, nil
 }
 

@@ -23,12 +23,8 @@ func (v *Converter) Brief(c *proto.Change, epoch, seq uint64) (Row, error) {
 
 // checkJSON looks for what raw and attributes could not write as JSON.
 func (v *Converter) checkJSON(doc string) {
-	if !v.top.message.isNull() {
-		v.check("message", v.top.message)
-	}
-	if !v.top.toolUseResult.isNull() {
-		v.check("toolUseResult", v.top.toolUseResult)
-	}
+	v.check("message", v.top.message)
+	v.check("toolUseResult", v.top.toolUseResult)
 	for c := open(doc); c.next(); {
 		if !v.inColumn(c.key, c.val) {
 			v.check(c.key, c.val)
@@ -43,7 +39,7 @@ func (v *Converter) check(name string, of value) {
 	}
 }
 
-// writable is what jsonWriter.value returns for a value.
+// writable is what jsonWriter.value returns for a value, without writing it.
 func writable(v value, depth int, w *jsonWriter) error {
 	switch v.kind {
 	case typeDocument, typeArray:

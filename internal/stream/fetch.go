@@ -16,8 +16,7 @@ import (
 const (
 	defaultFetchMessages = 10_000
 	defaultFetchBytes    = 64 << 20
-	// aloneLinger is how long the rest of a batch takes, which was published together with its first message. It ends with
-	// positions, so that one of them need not be waited behind.
+	// aloneLinger is how long the rest of a batch takes, which was published together with its first message.
 	aloneLinger = 10 * time.Millisecond
 )
 
@@ -32,12 +31,21 @@ type FetchLimit struct {
 	Linger time.Duration
 }
 
+// alone is whether a first message that was waited for so long comes alone, or with its batch.
+func (l FetchLimit) alone(waited time.Duration) bool { return waited >= l.Linger }
+
 // after is how long to wait for more after a first message that was waited for so long.
 func (l FetchLimit) after(waited time.Duration) time.Duration {
-	if waited >= l.Linger {
+	if l.alone(waited) {
 		return min(l.Linger, aloneLinger)
 	}
 	return l.Linger
+}
+
+// enough is whether nothing is waited for behind a message, whose batch's first one was waited for so long: a batch ends
+// with positions.
+func (l FetchLimit) enough(waited time.Duration, subject string) bool {
+	return l.Linger <= 0 || l.alone(waited) && proto.IsPosition(subject)
 }
 
 // Fetch waits for a message, then takes what arrives within limit. It returns at least one message, all of them
@@ -80,12 +88,12 @@ func (k *Consumer) collect(ctx context.Context, limit FetchLimit) ([]*delivery, 
 		batch  []*delivery
 		bytes  int64
 		linger <-chan time.Time
-		alone  bool // so is the whole of it waited for no longer than it takes
+		waited time.Duration // for the first of the batch
 		placed = k.placed
 		asked  = time.Now()
 	)
 	for len(batch) < limit.Messages {
-		d, err := k.next(ctx, linger, len(batch) > 0 && (limit.Linger <= 0 || alone && proto.IsPosition(batch[len(batch)-1].Subject)))
+		d, err := k.next(ctx, linger, len(batch) > 0 && limit.enough(waited, batch[len(batch)-1].Subject))
 		if placed != k.placed {
 			// Placed anew: the server begins again behind what was handed out.
 			placed, batch, bytes = k.placed, batch[:0], 0
@@ -109,8 +117,7 @@ func (k *Consumer) collect(ctx context.Context, limit FetchLimit) ([]*delivery, 
 			break
 		}
 		if len(batch) == 0 && limit.Linger > 0 {
-			waited := time.Since(asked)
-			alone = waited >= limit.Linger
+			waited = time.Since(asked)
 			timer := time.NewTimer(limit.after(waited))
 			defer timer.Stop()
 			linger = timer.C

@@ -3,6 +3,8 @@ package stream
 import (
 	"testing"
 	"time"
+
+	"claude-analytics/proto"
 )
 
 // What comes after a pause is not kept waiting; what comes while much does is gathered.
@@ -18,6 +20,27 @@ func TestLingerAfterAPause(t *testing.T) {
 	} {
 		if got := (FetchLimit{Linger: c.linger}).after(c.waited); got != c.want {
 			t.Errorf("linger %s after %s: %s, want %s", c.linger, c.waited, got, c.want)
+		}
+	}
+}
+
+// Behind the position with which a batch ends nothing is waited for, unless much comes.
+func TestEnoughBehindAPosition(t *testing.T) {
+	const linger = 100 * time.Millisecond
+	change, position := "conversations.lane.00.p", proto.PositionSubject("lane", "token")
+	for _, c := range []struct {
+		linger, waited time.Duration
+		subject        string
+		want           bool
+	}{
+		{linger, linger, position, true},
+		{linger, linger, change, false},
+		{linger, 99 * time.Millisecond, position, false},
+		{linger, 0, change, false},
+		{0, 0, change, true},
+	} {
+		if got := (FetchLimit{Linger: c.linger}).enough(c.waited, c.subject); got != c.want {
+			t.Errorf("linger %s after %s, behind %s: %v", c.linger, c.waited, c.subject, got)
 		}
 	}
 }
