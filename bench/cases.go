@@ -190,7 +190,7 @@ func (b *bench) refreshAt(ctx context.Context, name string, bytes int64) (float6
 		}
 		var result struct {
 			Seconds         float64 `json:"seconds"`
-			ChangedSessions int64   `json:"changedSessions"`
+			ChangedSessions int64   `json:"changed_sessions"`
 		}
 		if err := json.Unmarshal(u.stdout, &result); err != nil {
 			return 0, err

@@ -90,12 +90,12 @@ type Result struct {
 	Kind            string    `json:"kind"`
 	Reason          Reason    `json:"reason"`
 	Started         time.Time `json:"started"`
-	Finished        time.Time `json:"finished"`        // when others saw it
-	Seconds         float64   `json:"seconds"`         // from the start until then
-	ChangedSessions int64     `json:"changedSessions"` // whose documents changed
-	Sessions        int64     `json:"sessions"`        // computed: those, and all that share a record with them
+	Finished        time.Time `json:"finished"`         // when others saw it
+	Seconds         float64   `json:"seconds"`          // from the start until then
+	ChangedSessions int64     `json:"changed_sessions"` // whose documents changed
+	Sessions        int64     `json:"sessions"`         // computed: those, and all that share a record with them
 	// SessionIDs are those that were computed; nil if they are many, or all.
-	SessionIDs []string      `json:"sessionIds,omitempty"`
+	SessionIDs []string      `json:"session_ids,omitempty"`
 	Batch      int64         `json:"batch"`          // last batch of bronze that the marts hold
 	More       bool          `json:"more,omitempty"` // a part of the backlog is left
 	Models     []ModelResult `json:"models"`

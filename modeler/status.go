@@ -13,10 +13,10 @@ type Status struct {
 	Last        *Result     `json:"last,omitempty"` // newest refresh that changed something
 	Refreshes   int64       `json:"refreshes"`      // since the start of the process
 	Failures    int64       `json:"failures"`       // in a row
-	LastError   string      `json:"lastError,omitempty"`
-	LastErrorAt time.Time   `json:"lastErrorAt,omitzero"`
+	LastError   string      `json:"last_error,omitempty"`
+	LastErrorAt time.Time   `json:"last_error_at,omitzero"`
 	Newest      time.Time   `json:"newest,omitzero"`   // extracted_at of the newest document that the marts hold
-	NextFull    time.Time   `json:"nextFull,omitzero"` // by FullRefreshCron
+	NextFull    time.Time   `json:"next_full,omitzero"` // by FullRefreshCron
 	Pending     bool        `json:"pending"`           // a change was heard of that no refresh has taken up yet
 	Tests       TestSummary `json:"tests"`
 }

@@ -15,7 +15,7 @@ export const resets = signal(0);
 export interface RefreshEvent {
   models?: { name: string; rows: number }[];
   /** Sessions that were computed; none: many, or all. */
-  sessionIds?: string[];
+  session_ids?: string[];
 }
 
 /** What changed; undefined: it is not known which, so perhaps all. */
@@ -69,7 +69,7 @@ function take(kind: string, data: string): void {
       break;
     case 'refresh': {
       const event = JSON.parse(data) as RefreshEvent;
-      tell(event.models ? new Set(event.models.map((m) => m.name)) : undefined, event.sessionIds && new Set(event.sessionIds));
+      tell(event.models ? new Set(event.models.map((m) => m.name)) : undefined, event.session_ids && new Set(event.session_ids));
       break;
     }
     case 'status':

@@ -10,7 +10,7 @@ export interface Status {
   sink?: { state?: string; lake?: SinkPart; warehouse?: SinkPart };
   models?: {
     running?: boolean;
-    last?: { id: number; kind: string; reason: string; started: string; finished: string; seconds: number; changedSessions: number; sessions: number; error?: string };
+    last?: { id: number; kind: string; reason: string; started: string; finished: string; seconds: number; changed_sessions: number; sessions: number; error?: string };
     refreshes?: number;
     failures?: number;
     newest?: string;

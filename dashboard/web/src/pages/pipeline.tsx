@@ -13,7 +13,7 @@ interface Full extends Omit<Status, 'sources' | 'models' | 'sink' | 'stream' | '
   sources?: { lane: string; kind: string; state: string; detail?: string; files: number; documents: number; bytes: number; dead_letters: number; lag_bytes: number; half_lines: number; unreadable: number; caught_up: boolean; last_publish?: string; folders?: { path: string; exists: boolean }[]; collection?: { namespace?: string } }[];
   stream?: { first_seq: number; last_seq: number; messages: number; bytes: number; dead_letters: number };
   sink?: { state: string; epoch: number; epoch_reason?: string; error?: string; lake: Destination; warehouse: Destination; files?: { files: number; rows: number; bytes: number; faults: number }; faults?: { Path?: string; path?: string; Problem?: string; problem?: string; Remedy?: string; remedy?: string }[] };
-  models?: { running?: boolean; last?: { kind: string; reason: string; finished: string; seconds: number; changedSessions?: number }; failures?: number; lastError?: string; newest?: string; tests?: { passed: number; warned: number; failed: number; due: number } };
+  models?: { running?: boolean; last?: { kind: string; reason: string; finished: string; seconds: number; changed_sessions?: number }; failures?: number; last_error?: string; newest?: string; tests?: { passed: number; warned: number; failed: number; due: number } };
   verify?: { last?: { finished: string; outcome: string; differences: number; error?: string; repairs?: string[] }; progress: { running: boolean; what?: string } };
   published?: { refresh?: number; published_at?: string; bytes?: number; seconds?: number; copies?: number; failures?: number; pending?: boolean; error?: string };
   redaction?: { on: boolean; rules: number };
@@ -115,7 +115,7 @@ function modelPart(s: Full, now: number): Part {
   return {
     name: 'Models', tone: failing ? 'bad' : 'good', state: m.running ? 'refreshing' : failing ? 'failing' : 'fresh',
     facts: [['last refresh', m.last ? `${ago(m.last.finished, now)}, ${seconds(m.last.seconds)}` : 'none since the start'], ['newest document', m.newest ? ago(m.newest, now) : 'none'], ['kind', m.last ? `${words(m.last.kind)}, ${words(m.last.reason)}` : '–']],
-    problem: failing ? `${count(m.failures)} refreshes in a row failed: ${m.lastError ?? ''}` : undefined,
+    problem: failing ? `${count(m.failures)} refreshes in a row failed: ${m.last_error ?? ''}` : undefined,
     remedy: failing ? 'The last good marts stay. Once the cause is mended:' : undefined, command: failing ? 'claude-analytics transform --full-refresh' : undefined,
   };
 }
