@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -32,6 +33,9 @@ func statusOf(t testing.TB, dataDir string) statusReport {
 	out := mustRun(t, "status", "--json", "--data-dir", dataDir)
 	if err := json.Unmarshal([]byte(out), &report); err != nil {
 		t.Fatalf("status: %v\n%s", err, out)
+	}
+	if camel := regexp.MustCompile(`"[a-z_]+[A-Z]\w*":`).FindAllString(out, -1); camel != nil {
+		t.Errorf("status names %q in another way than all else", camel)
 	}
 	return report
 }
