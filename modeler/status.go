@@ -15,9 +15,9 @@ type Status struct {
 	Failures    int64       `json:"failures"`       // in a row
 	LastError   string      `json:"last_error,omitempty"`
 	LastErrorAt time.Time   `json:"last_error_at,omitzero"`
-	Newest      time.Time   `json:"newest,omitzero"`   // extracted_at of the newest document that the marts hold
+	Newest      time.Time   `json:"newest,omitzero"`    // extracted_at of the newest document that the marts hold
 	NextFull    time.Time   `json:"next_full,omitzero"` // by FullRefreshCron
-	Pending     bool        `json:"pending"`           // a change was heard of that no refresh has taken up yet
+	Pending     bool        `json:"pending"`            // a change was heard of that no refresh has taken up yet
 	Tests       TestSummary `json:"tests"`
 }
 

@@ -124,6 +124,12 @@ var empty = sync.OnceValues(func() ([]byte, error) {
 
 func newWorkshop(t *testing.T) *workshop {
 	t.Helper()
+	return newWorkshopIn(t, "UTC")
+}
+
+// newWorkshopIn is one whose days are those of a zone.
+func newWorkshopIn(t *testing.T, zone string) *workshop {
+	t.Helper()
 	file, err := empty()
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +148,7 @@ func newWorkshop(t *testing.T) *workshop {
 			t.Error(err)
 		}
 	})
-	return &workshop{db: db, modeler: modeler.New(modeler.Config{ProjectFS: os.DirFS("../models")}, db, zerolog.Nop(), nil)}
+	return &workshop{db: db, modeler: modeler.New(modeler.Config{ProjectFS: os.DirFS("../models"), ReportTZ: zone}, db, zerolog.Nop(), nil)}
 }
 
 // clear empties bronze; the marts are to be computed whole, then.

@@ -1,5 +1,6 @@
 // Package models_test runs the models on hand-written transcripts and compares what they make of them with what was worked
-// out by hand. A case is one txtar file: the transcripts, and in "want" queries with their rows.
+// out by hand. A case is one txtar file: the transcripts, and in "want" queries with their rows; in "zone" REPORT_TZ, if it
+// is not UTC.
 package models_test
 
 import (
@@ -46,10 +47,15 @@ func runCase(t *testing.T, file string, workshops chan *workshop) {
 	}
 	var documents []bronzeDocument
 	var want *txtar.File
+	zone := ""
 	for i := range archive.Files {
 		f := &archive.Files[i]
-		if f.Name == "want" {
+		switch f.Name {
+		case "want":
 			want = f
+			continue
+		case "zone":
+			zone = strings.TrimSpace(string(f.Data))
 			continue
 		}
 		more, err := transcript(f.Name, f.Data, uint64(len(documents)))
@@ -67,8 +73,13 @@ func runCase(t *testing.T, file string, workshops chan *workshop) {
 	for i := range documents {
 		documents[i].row.Seq = int64(i + 1)
 	}
-	w := <-workshops
-	defer func() { workshops <- w }()
+	var w *workshop
+	if zone == "" {
+		w = <-workshops
+		defer func() { workshops <- w }()
+	} else {
+		w = newWorkshopIn(t, zone)
+	}
 	w.clear(t)
 	half := len(documents) / 2
 	w.apply(t, documents[:half])

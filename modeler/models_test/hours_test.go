@@ -3,12 +3,9 @@ package models_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/rs/zerolog"
 
 	"claude-analytics/modeler"
 )
@@ -19,8 +16,7 @@ import (
 func TestHoursAddUp(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
-	w := newWorkshop(t)
-	w.modeler = modeler.New(modeler.Config{ProjectFS: os.DirFS("../models"), ReportTZ: "Asia/Kolkata"}, w.db, zerolog.Nop(), nil)
+	w := newWorkshopIn(t, "Asia/Kolkata")
 	for batch := range 3 {
 		w.apply(t, hoursOf(t, random, batch))
 		w.refresh(t, modeler.Options{})

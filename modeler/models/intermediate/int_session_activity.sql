@@ -35,24 +35,32 @@ intervals as (
     where active_ms > 0
 ),
 
+-- Where clocks go back from one o'clock to midnight, a day has two of them: it begins with the first, the second is what
+-- the date alone gives.
+over_midnight as (
+    select
+        *,
+        timezone('{{ var('report_tz', 'UTC') }}', ended_on::timestamp) as midnight,
+        epoch_ms(case
+            when timezone('{{ var('report_tz', 'UTC') }}', midnight - interval 1 hour)::date = ended_on then midnight - interval 1 hour
+            else midnight
+        end) - epoch_ms(started_at) as ms_before
+    from intervals
+    where ended_on > started_on
+),
+
 parts as (
     select
         session_id,
         record_number,
         started_on as date_key,
-        case
-            when ended_on = started_on then active_ms
-            else epoch_ms(timezone('{{ var('report_tz', 'UTC') }}', ended_on::timestamp)) - epoch_ms(started_at)
-        end as active_ms
+        active_ms
     from intervals
+    where ended_on = started_on
     union all
-    select
-        session_id,
-        record_number,
-        ended_on,
-        epoch_ms(started_at) + active_ms - epoch_ms(timezone('{{ var('report_tz', 'UTC') }}', ended_on::timestamp))
-    from intervals
-    where ended_on > started_on
+    select session_id, record_number, started_on, ms_before from over_midnight
+    union all
+    select session_id, record_number, ended_on, active_ms - ms_before from over_midnight
 ),
 
 -- A turn's number is carried on to the records behind its prompt, by a window: an as-of join of two temporary tables
