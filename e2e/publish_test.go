@@ -57,6 +57,10 @@ func TestPublishedCopyIsReadByOthers(t *testing.T) {
 	if code, body := p.get("/api/v1/marts/dim_sessions?format=csv&columns=session_id&limit=1000"); code != 200 || strings.Count(body, "\n") != truth.Sessions+1 {
 		t.Errorf("over HTTP: %d %s", code, body)
 	}
+	// A function's result is no part of DuckDB's memory limit; the process that runs it has one of its own.
+	if r := runProgram(t, nil, "query", "--data-dir", data, "SELECT repeat('x', 2000000000)"); r.code == 0 || !strings.Contains(r.stderr, "memory") {
+		t.Errorf("two gigabytes: exit code %d\n%s", r.code, r.stderr)
+	}
 	if code := p.stop(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}

@@ -50,6 +50,8 @@ type cli struct {
 	Generate   generateCmd   `cmd:"" group:"Tools" help:"Write realistic, seeded transcripts, with the truth beside them."`
 	Version    versionCmd    `cmd:"" group:"Tools" help:"Print the version."`
 	Completion completionCmd `cmd:"" group:"Tools" help:"Print a completion script for bash, zsh or fish."`
+
+	Answer answerCmd `cmd:"" hidden:""`
 }
 
 // env is what every command runs in.

@@ -24,6 +24,9 @@ func (c *completionCmd) Run(e *env) error {
 	words := map[string][]string{"": flagNames(e.parser.Model.Node)}
 	var commands []string
 	for _, node := range e.parser.Model.Children {
+		if node.Hidden {
+			continue
+		}
 		commands = append(commands, node.Name)
 		words[node.Name] = append(flagNames(node), words[""]...)
 	}

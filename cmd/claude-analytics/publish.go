@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+
+	"github.com/rs/zerolog"
 
 	"claude-analytics/dashboard/api"
 	"claude-analytics/internal/warehouse"
@@ -17,7 +20,7 @@ func (s *service) openCopies() error {
 		return fmt.Errorf("read the models: %w", err)
 	}
 	s.copies = warehouse.NewPublisher(warehouse.PublisherConfig{
-		Path: s.cfg.MartsPath(), Describe: func(table string) warehouse.Comments { return comments(models.Node(table)) },
+		Path: s.cfg.MartsPath(), Sandbox: sandbox(s.log), Describe: func(table string) warehouse.Comments { return comments(models.Node(table)) },
 		OnPublish: func(published warehouse.Published) {
 			if s.http != nil {
 				s.http.API().Published(published.Version)
@@ -62,4 +65,22 @@ func (s *service) closeCopies(ctx context.Context) {
 	if err := s.copies.Close(); err != nil {
 		s.log.Warn().Err(err).Msg("the published copy could not be closed")
 	}
+}
+
+// sandbox is this program once more, for one question each time.
+func sandbox(log zerolog.Logger) *warehouse.Sandbox {
+	program, err := os.Executable()
+	if err != nil {
+		log.Warn().Err(err).Msg("what people ask runs within the service, with no limit on its memory: the program's own path is not known")
+		return nil
+	}
+	return &warehouse.Sandbox{Command: []string{program, "answer"}}
+}
+
+// answerCmd is a process of a sandbox. The service starts it; nobody else has to know.
+type answerCmd struct{}
+
+// Run answers one question.
+func (answerCmd) Run(ctx context.Context, e *env) error {
+	return warehouse.ServeSandbox(ctx, e.stdin, e.stdout)
 }

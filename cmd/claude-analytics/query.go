@@ -124,11 +124,11 @@ func (s *service) query(ctx context.Context, request queryRequest) (queryAnswer,
 	var version warehouse.Version
 	answer, err := limited(request, asked{
 		rows: func(limits warehouse.Limits) (result *warehouse.Result, err error) {
-			result, version, err = published.Query(ctx, request.SQL, limits)
+			result, version, err = published.Ask(ctx, request.SQL, limits)
 			return result, err
 		},
 		arrow: func(limits warehouse.Limits, use func(array.RecordReader) error) (truncated bool, err error) {
-			truncated, version, err = published.QueryArrow(ctx, request.SQL, limits, use)
+			truncated, version, err = published.AskArrow(ctx, request.SQL, limits, use)
 			return truncated, err
 		},
 	})

@@ -23,7 +23,19 @@ import (
 	"claude-analytics/modeler/project"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// sandboxArgument makes the test binary a process of the sandbox in which people's SQL runs.
+const sandboxArgument = "serve-sandbox"
+
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == sandboxArgument {
+		if err := warehouse.ServeSandbox(context.Background(), os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // conversations are three sessions of twenty turns: a prompt, a response that calls a tool, the tool's result. Every
 // tenth call fails.
@@ -79,7 +91,11 @@ func serve(t *testing.T, documents string) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.copy = warehouse.NewPublisher(warehouse.PublisherConfig{Path: filepath.Join(dir, "marts.duckdb")}, s.db, zerolog.Nop())
+	s.copy = warehouse.NewPublisher(warehouse.PublisherConfig{
+		Path: filepath.Join(dir, "marts.duckdb"),
+		// The race detector maps more memory than any limit allows.
+		Sandbox: &warehouse.Sandbox{Command: []string{os.Args[0], sandboxArgument}, Memory: 1 << 46},
+	}, s.db, zerolog.Nop())
 	t.Cleanup(func() { _ = s.copy.Close() })
 	s.copy.Anew()
 	if err := s.copy.Flush(t.Context()); err != nil {

@@ -123,7 +123,7 @@ func (a *API) rows(w http.ResponseWriter, r *http.Request, format Format, tagged
 	return nil
 }
 
-// published asks the copy, whose version is known beforehand.
+// published asks the copy what a person wrote; its version is known beforehand.
 func published(ctx context.Context, copied *warehouse.Copy, sql string, limits warehouse.Limits, format Format) reader {
 	return func(want func(warehouse.Version) bool, body *bytes.Buffer) (*warehouse.Result, bool, warehouse.Version, error) {
 		version, ok := copied.Version()
@@ -134,11 +134,11 @@ func published(ctx context.Context, copied *warehouse.Copy, sql string, limits w
 			return nil, false, version, nil
 		}
 		if format == Arrow {
-			truncated, version, err := copied.QueryArrow(ctx, sql, limits, arrowOf(body))
+			truncated, version, err := copied.AskArrow(ctx, sql, limits, arrowOf(body))
 			want(version) // the copy may have been replaced in between
 			return nil, truncated, version, err
 		}
-		result, version, err := copied.Query(ctx, sql, limits)
+		result, version, err := copied.Ask(ctx, sql, limits)
 		want(version)
 		return result, result != nil && result.Truncated, version, err
 	}

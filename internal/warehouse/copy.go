@@ -24,7 +24,8 @@ type Copy struct {
 	cfg Config
 	log zerolog.Logger
 	// asked bounds the queries over all files, since an old one may still be read while the next is opened.
-	asked *semaphore.Weighted
+	asked   *semaphore.Weighted
+	sandbox *Sandbox // nil: what people ask runs in this process
 
 	mu      sync.RWMutex
 	db      *DB
@@ -65,7 +66,9 @@ func (c *Copy) Open(ctx context.Context) error {
 	cfg := c.cfg
 	c.mu.Lock()
 	c.opened++
-	cfg.scratch = spillPath(cfg.Path, strconv.Itoa(c.opened))
+	if cfg.scratch == "" {
+		cfg.scratch = spillPath(cfg.Path, strconv.Itoa(c.opened))
+	}
 	c.mu.Unlock()
 	next := New(cfg, c.log)
 	next.asked = c.asked

@@ -22,6 +22,13 @@ import (
 const childVariable = "WAREHOUSE_TEST_HOLD"
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == sandboxArgument {
+		if err := ServeSandbox(context.Background(), os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+		return
+	}
 	if path := os.Getenv(childVariable); path != "" {
 		hold(path)
 		return

@@ -27,6 +27,8 @@ type PublisherConfig struct {
 	Path string
 	// Every is the shortest time between two copies; 0: DefaultPublishEvery.
 	Every time.Duration
+	// Sandbox is where what people ask runs; nil: in this process.
+	Sandbox *Sandbox
 	// Describe gives a table's comments; nil: none.
 	Describe func(table string) Comments
 	// OnPublish is told of each copy, from the publishing goroutine; nil: nobody is.
@@ -69,8 +71,10 @@ func NewPublisher(cfg PublisherConfig, db *DB, log zerolog.Logger) *Publisher {
 		cfg.Every = DefaultPublishEvery
 	}
 	log = log.With().Str("part", "publisher").Logger()
+	copied := NewCopy(cfg.Path, log)
+	copied.sandbox = cfg.Sandbox
 	return &Publisher{
-		cfg: cfg, db: db, copy: NewCopy(cfg.Path, log), log: log,
+		cfg: cfg, db: db, copy: copied, log: log,
 		changed: make(chan struct{}, 1), status: PublisherStatus{Path: cfg.Path},
 	}
 }

@@ -122,7 +122,7 @@ func collect(rows *sql.Rows, columns []Column, limits Limits) (*Result, error) {
 	result := &Result{Columns: columns, Rows: [][]any{}}
 	var size int64
 	for rows.Next() {
-		if len(result.Rows) == limits.Rows || size > limits.Bytes {
+		if len(result.Rows) == limits.Rows {
 			result.Truncated = true
 			break
 		}
@@ -137,6 +137,13 @@ func collect(rows *sql.Rows, columns []Column, limits Limits) (*Result, error) {
 		for i := range values {
 			values[i] = encodable(values[i], columns[i].Type)
 			size += sizeOf(values[i])
+		}
+		if size > limits.Bytes {
+			if len(result.Rows) == 0 {
+				return nil, refuse(fmt.Sprintf("the first row alone has %d bytes, an answer at most %d", size, limits.Bytes))
+			}
+			result.Truncated = true
+			break
 		}
 		result.Rows = append(result.Rows, values)
 	}

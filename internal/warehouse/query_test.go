@@ -233,7 +233,7 @@ func TestQueryLimits(t *testing.T) {
 		t.Errorf("%v, %v", result, err)
 	}
 	result, err = db.Query(context.Background(), `SELECT repeat('x', 1000) FROM range(100) r(i)`, Limits{Bytes: 5000})
-	if err != nil || len(result.Rows) != 6 || !result.Truncated {
+	if err != nil || len(result.Rows) != 5 || !result.Truncated {
 		t.Errorf("%d rows, %v", len(result.Rows), err)
 	}
 	endless := `SELECT count(*) FROM range(100000000000) a(i), range(100000) b(j) WHERE hash(i + j) = 7`
