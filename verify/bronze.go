@@ -29,7 +29,7 @@ func (r *run) bronze(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		l.count("rows", rows)
+		l.count(countRows, rows)
 		if err := r.itself(ctx, l); err != nil {
 			return err
 		}

@@ -73,7 +73,7 @@ func (r *run) lake(ctx context.Context) error {
 		l.count("batches", int64(len(r.folder.Batches)))
 		l.count("files", int64(r.folder.Files))
 		l.count("bytes", r.folder.Bytes)
-		l.count("rows", rows)
+		l.count(countRows, rows)
 		r.tellFindings(l)
 		if r.deep {
 			return r.lakeTwice(ctx, l)

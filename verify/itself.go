@@ -25,9 +25,12 @@ var innerChecks = []innerCheck{
 			HAVING count(*) <> max(block_index) + 1 OR min(block_index) <> 0)`},
 	{KindBlocks, "content blocks stand on another date than their row", `
 		FROM (SELECT b.source || ' ' || b._id AS what FROM raw.content_blocks b JOIN raw.conversations c ON c._key = b._key AND c.date <> b.date GROUP BY 1)`},
+	// A number or a boolean in a message's place has a text form, and is no block.
 	{KindBlocks, "a row with text has no content block", `
 		FROM (SELECT source || ' ' || _id AS what FROM raw.conversations c WHERE content_length > 0 AND type IN ('user', 'assistant')
-			AND NOT EXISTS (FROM raw.content_blocks b WHERE b._key = c._key))`},
+			AND NOT EXISTS (FROM raw.content_blocks b WHERE b._key = c._key)
+			AND coalesce(nullif(json_type(message_raw, '$.content'), 'NULL'), nullif(json_type(message_raw, '$.text'), 'NULL'), json_type(message_raw), '')
+				NOT IN ('UBIGINT', 'BIGINT', 'DOUBLE', 'HUGEINT', 'UHUGEINT', 'BOOLEAN'))`},
 }
 
 // itself looks whether bronze is one row a key, and its blocks belong to its rows.

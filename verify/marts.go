@@ -55,7 +55,7 @@ func (r *run) marts(ctx context.Context) error {
 		}
 		result, err := r.parts.Marts.Compare(ctx, limit, func(done, of int64) { r.cfg.Progress("marts: documents", done, of) })
 		if errors.Is(err, ErrNotBuilt) {
-			l.skip(err.Error() + ": " + program + "transform")
+			r.notBuilt(l, err)
 			return nil
 		}
 		if err != nil {
@@ -82,4 +82,16 @@ func (r *run) marts(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// notBuilt is nothing to look at as long as there is nothing to build models of; otherwise the level was not looked at.
+func (r *run) notBuilt(l *Level, why error) {
+	why = fmt.Errorf("%w: %stransform", why, program)
+	for _, c := range r.of(LevelWarehouse).Counts {
+		if c.Name == countRows && c.Value > 0 {
+			l.fail(why)
+			return
+		}
+	}
+	l.skip(why.Error())
 }

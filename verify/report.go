@@ -78,6 +78,9 @@ type Count struct {
 	Value int64  `json:"value"`
 }
 
+// countRows names a level's rows.
+const countRows = "rows"
+
 // DateSum is one date on both sides. The checksum is over the keys and orders of its rows, whatever their order.
 type DateSum struct {
 	Date     string `json:"date"`

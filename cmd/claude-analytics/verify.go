@@ -179,7 +179,10 @@ func printVerification(e *env, r verify.Report) {
 		e.printf("\nRepair from the top: what stands further down is made of what stands above. Commands of load and extract want the service stopped;\n" +
 			"extract takes the same --transcripts, --mongo-uri and --source as this command did.\n")
 	}
-	if r.Clean() {
+	switch {
+	case r.Incomplete && r.Clean():
+		e.printf("\nNothing differs in what could be looked at (%s, %s s).\n", r.Mode, seconds(r.Seconds))
+	case r.Clean():
 		e.printf("\nNothing differs (%s, %s s).\n", r.Mode, seconds(r.Seconds))
 	}
 }
