@@ -35,16 +35,23 @@ func newOrigin(lane string, folder Folder, path string, generation uint32) origi
 	}
 }
 
-// projectOf is the slug under which Claude Code keeps a project's sessions: the first folder below the one that is
-// followed. Where a single project's folder is followed, it is that folder's own name; slugs begin with '-', since they
-// are absolute paths.
+// projectOf is the slug under which Claude Code keeps a project's sessions: the folder below projects/ if that lies below
+// the one that is followed, else the first folder there. Where a single project's folder is followed, it is that folder's
+// own name; slugs begin with '-', since they are absolute paths.
 func projectOf(folder Folder, file string) string {
 	base := path.Base(folder.Path)
-	first, _, below := strings.Cut(file, "/")
-	if !below || strings.HasPrefix(base, "-") {
+	below := strings.Split(file, "/")
+	below = below[:len(below)-1]
+	if len(below) == 0 || strings.HasPrefix(base, "-") {
 		return base
 	}
-	return first
+	for i, name := range below[:len(below)-1] {
+		// A project may be called that too; below it lie sessions' folders, with those of their sub-agents.
+		if name == "projects" && (len(below) < i+3 || below[i+2] != "subagents") {
+			return below[i+1]
+		}
+	}
+	return below[0]
 }
 
 // converter makes changes of objects. It belongs to one worker.

@@ -300,6 +300,11 @@ func TestProject(t *testing.T) {
 		{"/home/me/.claude/projects", "-home-me-app/s.jsonl", "-home-me-app"},
 		{"/home/me/.claude/projects", "-home-me-app/s/subagents/agent-1.jsonl", "-home-me-app"},
 		{"/home/me/.claude/projects", "s.jsonl", "projects"},
+		{"/home/me/.claude", "projects/-home-me-app/s.jsonl", "-home-me-app"},
+		{"/home/me/.claude", "projects/-home-me-app/s/subagents/agent-1.jsonl", "-home-me-app"},
+		{"/home/me", ".claude/projects/-home-me-app/s.jsonl", "-home-me-app"},
+		{"/backup", "projects/s.jsonl", "projects"},
+		{"/backup", "projects/s/subagents/agent-1.jsonl", "projects"},
 		{"/home/me/.claude/projects/-home-me-app", "s.jsonl", "-home-me-app"},
 		{"/home/me/.claude/projects/-home-me-app", "s/subagents/agent-1.jsonl", "-home-me-app"},
 	} {
