@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +86,11 @@ func TestHardSeeds(t *testing.T) {
 			untilIdle(t, data, dir)
 			sameAsTruth(t, data, truth)
 			sameMartsAsTruth(t, data, truth)
+			// The summary is of what is held, also where this run brought nothing.
+			again := mustRun(t, "up", "--until-idle", "--transcripts", dir, "--source", "test", "--data-dir", data)
+			if !regexp.MustCompile(fmt.Sprintf(`dead letters\s+%d\n`, len(truth.Broken))).MatchString(again) {
+				t.Errorf("the second run does not tell of %d dead letters:\n%s", len(truth.Broken), again)
+			}
 		})
 	}
 }

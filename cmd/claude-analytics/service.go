@@ -108,6 +108,9 @@ func (s *service) open(ctx context.Context, opt serviceOptions) error {
 		if err := s.http.Open(ctx); err != nil {
 			return err
 		}
+		for _, exposed := range checkExposed("http-exposed", "HTTP_ADDR", s.cfg.HTTPAddr, s.cfg.HTTPToken != "") {
+			s.log.Warn().Msg(exposed.Detail + "; " + exposed.Remedy)
+		}
 		info.HTTPAddr = s.http.Addr()
 	}
 	s.conn = stream.New(stream.Config{URL: s.cfg.NATSURL, Creds: s.cfg.NATSCreds, Dir: s.cfg.StreamDir()}, s.log)

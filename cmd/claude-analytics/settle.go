@@ -89,7 +89,11 @@ func (s *service) printSummary(ctx context.Context, e *env) error {
 	if err != nil {
 		return fmt.Errorf("sum up: %w", err)
 	}
-	source, sunk, models := sum(s.lanes.status()), s.sink.Status(), s.modeler.Status()
+	held, err := s.conn.State(ctx)
+	if err != nil {
+		return fmt.Errorf("sum up: %w", err)
+	}
+	sunk, models := s.sink.Status(), s.modeler.Status()
 	t := table{head: []string{"", ""}, right: map[int]bool{1: true}}
 	t.add("sessions", count(sessions))
 	t.add("projects", count(projects))
@@ -98,7 +102,7 @@ func (s *service) printSummary(ctx context.Context, e *env) error {
 	t.add("tokens", count(tokens))
 	t.add("API-equivalent cost, US$", dollars(cost))
 	t.add("documents", count(documents))
-	t.add("dead letters", count(source.DeadLetters+int64(sunk.Warehouse.DeadLetters)))
+	t.add("dead letters", count(held.DeadLetters))
 	if took := s.took(); took > 0 && sunk.Warehouse.Rows > 0 {
 		t.add("documents/s, source to marts", count(int64(float64(sunk.Warehouse.Rows)/took.Seconds())))
 	}
