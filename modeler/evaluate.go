@@ -59,7 +59,11 @@ func (r *run) evaluate(ctx context.Context, nodes, wanted []*project.Node, scope
 
 // beside runs work on a few connections, no more than there are things to do.
 func (r *run) beside(ctx context.Context, things int, work func(context.Context, *warehouse.Tx) error) error {
-	return r.tx.Beside(ctx, min(maxBeside, things), work)
+	threads, err := r.tx.Threads(ctx)
+	if err != nil {
+		return err
+	}
+	return r.tx.Beside(ctx, min(threads, maxBeside, things), work)
 }
 
 // besideEach does something with each of some things, several at once.

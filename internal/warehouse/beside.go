@@ -33,27 +33,12 @@ func (t *Tx) unshare(ctx context.Context) error {
 	return nil
 }
 
-// Beside runs fn on connections of their own, at once on as many as the instance has threads, and on n at most. fn returns
-// when there is nothing left to do. Where threads come back while there still is (UseThreads), further connections join in.
-//
-// Each statement there is a transaction: it sees what is committed, so that whoever calls it commits first, and has the
-// others wait or writes apart.
+// Beside runs fn on connections of their own, n at a time and at once. Each statement there is a transaction: it sees what is
+// committed, so that whoever calls it commits first, and has the others wait or writes apart.
 func (t *Tx) Beside(ctx context.Context, n int, fn func(context.Context, *Tx) error) error {
 	g, ctx := errgroup.WithContext(ctx)
-	joining, done := context.WithCancel(ctx)
-	defer done()
-	for k := range n {
+	for range n {
 		g.Go(func() error {
-			if k > 0 {
-				err := t.inst.threads.await(joining, t.inst.writers, int64(k+1))
-				if joining.Err() != nil {
-					return nil // all is done, or the first tells why not
-				}
-				if err != nil {
-					return err
-				}
-			}
-			defer done()
 			conn, err := t.inst.writers.Conn(ctx)
 			if err != nil {
 				return fmt.Errorf("connect: %w", err)
@@ -63,4 +48,12 @@ func (t *Tx) Beside(ctx context.Context, n int, fn func(context.Context, *Tx) er
 		})
 	}
 	return g.Wait()
+}
+
+// Threads is how many the instance usually works with.
+func (t *Tx) Threads(ctx context.Context) (int, error) {
+	t.inst.threads.mu.Lock()
+	defer t.inst.threads.mu.Unlock()
+	err := t.inst.threads.ask(ctx, t.inst.writers)
+	return int(t.inst.threads.usual), err
 }

@@ -6,12 +6,11 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
 // What a writer shares is seen by those who work beside it, and gone when the write ends, however it does.
 func TestBesideAWriter(t *testing.T) {
-	db := open(t, Config{Path: filepath.Join(t.TempDir(), "analytics.duckdb"), Threads: 3})
+	db := open(t, Config{Path: filepath.Join(t.TempDir(), "analytics.duckdb"), Threads: 2})
 	broken := errors.New("broken")
 	for _, end := range []error{nil, broken} {
 		var schema string
@@ -75,46 +74,5 @@ func TestBesideFails(t *testing.T) {
 	})
 	if !errors.Is(err, broken) {
 		t.Errorf("error %v, want %v", err, broken)
-	}
-}
-
-// On how many connections work is done at once follows the threads, also while it is being done.
-func TestBesideJoinsIn(t *testing.T) {
-	db := open(t, Config{Path: filepath.Join(t.TempDir(), "analytics.duckdb"), Threads: 2})
-	if err := db.UseThreads(t.Context(), 1); err != nil {
-		t.Fatal(err)
-	}
-	err := db.Write(t.Context(), "share", func(ctx context.Context, tx *Tx) error {
-		return tx.Apart(ctx, func(ctx context.Context) error {
-			began := make(chan struct{}, 3)
-			leave := make(chan struct{})
-			gone := make(chan error, 1)
-			go func() {
-				gone <- tx.Beside(ctx, 3, func(context.Context, *Tx) error {
-					began <- struct{}{}
-					<-leave
-					return nil
-				})
-			}()
-			<-began
-			select {
-			case <-began:
-				t.Error("two at once on one thread")
-			case <-time.After(50 * time.Millisecond):
-			}
-			if err := db.UseThreads(ctx, 0); err != nil {
-				return err
-			}
-			<-began
-			close(leave)
-			err := <-gone
-			if len(began) > 0 {
-				t.Error("three at once on two threads")
-			}
-			return err
-		})
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }

@@ -11,9 +11,8 @@ import (
 // threads is how many threads an instance works with.
 type threads struct {
 	mu    sync.Mutex
-	usual int64         // when nobody works on one; 0: not asked yet
-	alone int           // who works on one
-	other chan struct{} // if somebody waits for more: closed when the usual number is set
+	usual int64 // when nobody works on one; 0: not asked yet
+	alone int   // who works on one
 }
 
 // UseThreads sets how many threads DuckDB works with from now on; 0: as many as configured. More than are configured
@@ -46,42 +45,7 @@ func (t *threads) use(ctx context.Context, db *sql.DB, n int64) error {
 		}
 	}
 	t.usual = n
-	if t.other != nil {
-		close(t.other)
-		t.other = nil
-	}
 	return nil
-}
-
-// await waits until there are usually n threads or more.
-func (t *threads) await(ctx context.Context, db *sql.DB, n int64) error {
-	for {
-		enough, other, err := t.enough(ctx, db, n)
-		if enough || err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-other:
-		}
-	}
-}
-
-// enough is whether there are n threads, and if not, what is closed when there may be.
-func (t *threads) enough(ctx context.Context, db *sql.DB, n int64) (bool, <-chan struct{}, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if err := t.ask(ctx, db); err != nil {
-		return false, nil, err
-	}
-	if t.usual >= n {
-		return true, nil, nil
-	}
-	if t.other == nil {
-		t.other = make(chan struct{})
-	}
-	return false, t.other, nil
 }
 
 // OnOneThread runs fn with one thread for DuckDB: statements over few rows cost a quarter more processor time when two
