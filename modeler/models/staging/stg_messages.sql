@@ -40,7 +40,7 @@ groups as (
         ) as usage_key,
         coalesce(max(effective_timestamp) filter (where not is_nested), max(effective_timestamp)) as completed_at,
         count(*) as record_count,
-        bool_or(is_api_error) as is_api_error,
+        bool_or(is_api_error) as has_api_error,
         arg_max(stop_reason, {'at': effective_timestamp, 'record_number': record_number, 'owner': -owner_order}) as stop_reason
     from records
     group by response_key
@@ -120,8 +120,7 @@ joined as (
         -- what it is
         case when owners.is_assistant_message or owners.entry_type = 'assistant' then 'assistant' else 'user' end as role,
         case
-            when owners.is_assistant_message or owners.entry_type = 'assistant'
-                then case when groups.is_api_error then 'api_error' else 'response' end
+            when owners.is_assistant_message or owners.entry_type = 'assistant' then 'response'
             when coalesce(contents.tool_result_count, 0) > 0 then 'tool_result'
             when owners.is_compact_summary
                 or starts_with(user_texts.user_text, 'This session is being continued from a previous conversation')
@@ -147,7 +146,10 @@ joined as (
         end as message_kind,
         owners.is_sidechain,
         owners.is_nested,
-        groups.is_api_error,
+        -- An error that the model used tokens for was billed, so it is a response like any other.
+        groups.has_api_error
+            and coalesce(usages.input_tokens, 0) + coalesce(usages.output_tokens, 0)
+            + coalesce(usages.cache_read_tokens, 0) + coalesce(usages.cache_creation_tokens, 0) = 0 as is_api_error,
 
         -- time and order
         owners.effective_timestamp,
@@ -179,7 +181,7 @@ joined as (
         coalesce(contents.is_question, false) as is_question,
 
         -- usage
-        usages.record_key is not null as has_usage,
+        groups.usage_key is not null as has_usage,
         coalesce(usages.model, owners.model) as model,
         groups.stop_reason,
         coalesce(usages.effort, owners.effort) as effort,
@@ -196,7 +198,8 @@ joined as (
         usages.service_tier
     from groups
     join records as owners on owners.record_key = groups.owner_key
-    left join records as usages on usages.record_key = groups.usage_key
+    -- What the CLI makes up itself used nothing.
+    left join records as usages on usages.record_key = groups.usage_key and usages.model is distinct from '<synthetic>'
     left join contents on contents.response_key = groups.response_key
     left join user_texts on user_texts.response_key = groups.response_key
     left join queued on queued.record_key = groups.owner_key
@@ -204,7 +207,9 @@ joined as (
 
 final as (
     select
-        * exclude (user_text),
+        * exclude (user_text) replace (
+            case when message_kind = 'response' and is_api_error then 'api_error' else message_kind end as message_kind
+        ),
         case when message_kind in ('prompt', 'queued_command', 'bash', 'slash_command') then coalesce(user_text, '') end as prompt_text
     from joined
 )

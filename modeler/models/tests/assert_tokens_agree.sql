@@ -1,4 +1,5 @@
--- What the requests add up to is what sessions, projects, days and hours add up to.
+-- What the requests add up to is what sessions, projects, days, hours, models, shares and blocks add up to; reports leave out
+-- rows without requests.
 with requests as (
     select coalesce(sum(total_tokens), 0) as total_tokens from {{ ref('fct_api_requests') }}
 ),
@@ -13,6 +14,12 @@ sums as (
     select 'agg_hourly_activity', coalesce(sum(total_tokens), 0) from {{ ref('agg_hourly_activity') }}
     union all
     select 'agg_session_metrics', coalesce(sum(total_tokens), 0) from {{ ref('agg_session_metrics') }}
+    union all
+    select 'agg_session_models', coalesce(sum(total_tokens), 0) from {{ ref('agg_session_models') }} where api_requests > 0
+    union all
+    select 'fct_cost_attribution', coalesce(sum(total_tokens), 0) from {{ ref('fct_cost_attribution') }}
+    union all
+    select 'fct_blocks_5h', coalesce(sum(total_tokens), 0) from {{ ref('fct_blocks_5h') }}
 )
 
 select sums.model, sums.total_tokens, requests.total_tokens as expected
