@@ -5,7 +5,9 @@
 with messages as (
     select
         *,
-        timezone('{{ var('report_tz', 'UTC') }}', effective_timestamp) as local_time
+        timezone('{{ var('report_tz', 'UTC') }}', effective_timestamp) as local_time,
+        -- The time of its arrival says nothing of how long it took.
+        case when timestamp_source = 'timestamp' then effective_timestamp end as written_at
     from {{ ref('stg_messages') }}
     where message_kind in ('prompt', 'queued_command', 'bash', 'slash_command', 'response', 'api_error')
 ),
@@ -16,7 +18,7 @@ sequenced as (
         row_number() over in_session as message_sequence,
         count(*) filter (where role = 'user') over in_session as turn_number,
         lag(role) over in_thread as previous_role,
-        lag(effective_timestamp) over in_thread as previous_timestamp
+        lag(written_at) over in_thread as previous_written_at
     from messages
     window
         in_session as (partition by session_id order by record_number rows between unbounded preceding and current row),
@@ -51,12 +53,13 @@ final as (
             when sequenced.role = 'assistant' and sequenced.previous_role = 'user' then 'response'
             else 'continuation'
         end as turn_type,
-        epoch_ms(sequenced.effective_timestamp) - epoch_ms(sequenced.previous_timestamp) as milliseconds_since_previous,
+        epoch_ms(sequenced.written_at) - epoch_ms(sequenced.previous_written_at) as milliseconds_since_previous,
         sequenced.record_number,
         sequenced.record_count,
 
         -- time
         sequenced.effective_timestamp,
+        sequenced.written_at,
         sequenced.completed_at,
         sequenced.local_time::date as date_key,
         timezone('UTC', sequenced.effective_timestamp)::date as date_utc,

@@ -15,7 +15,8 @@ messages as (
         turn_number,
         min(effective_timestamp) as first_at,
         max(greatest(completed_at, effective_timestamp)) as last_at,
-        min(effective_timestamp) filter (where role = 'assistant' and not is_sidechain) as answered_at,
+        min(written_at) filter (where role = 'user') as asked_at,
+        min(written_at) filter (where role = 'assistant' and not is_sidechain) as answered_at,
         count(*) filter (where message_kind = 'response') as response_count,
         count(*) filter (where is_api_error) as api_error_count,
         coalesce(sum(text_length) filter (where role = 'assistant'), 0)::bigint as response_length
@@ -162,7 +163,7 @@ final as (
         timed.ended_at,
         coalesce(active.active_ms, 0) // 1000 as active_seconds,
         remarked.turn_duration_ms,
-        case when messages.answered_at >= turns.started_at then epoch_ms(messages.answered_at) - epoch_ms(turns.started_at) end as first_response_ms,
+        case when messages.answered_at >= messages.asked_at then epoch_ms(messages.answered_at) - epoch_ms(messages.asked_at) end as first_response_ms,
         coalesce(remarked.is_interrupted, false) or coalesce(tool_calls.is_interrupted, false) as is_interrupted,
 
         -- work

@@ -153,6 +153,7 @@ joined as (
 
         -- time and order
         owners.effective_timestamp,
+        owners.timestamp_source,
         groups.completed_at,
         owners.record_number,
         owners.owner_order,
