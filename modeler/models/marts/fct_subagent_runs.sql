@@ -44,6 +44,26 @@ inputs as (
     group by tool_use_id
 ),
 
+-- How one that ran in the background ended is told later, by its id, to whoever started it: at once, or when the queue is read.
+notices as (
+    select
+        records.session_id,
+        regexp_extract(told.notice, '<task-id>\s*([^<\s]+)', 1) as agent_id,
+        arg_max(regexp_extract(told.notice, '<status>\s*([^<\s]+)', 1), records.record_number) as final_status
+    from (
+        select _key, text as notice
+        from {{ source('raw', 'content_blocks') }}
+        where block_type = 'text' and starts_with(text, '<task-notification>')
+        union all
+        select _key, json_extract_string(attributes, '$.content')
+        from {{ source('raw', 'conversations') }}
+        where source_type = 'queue-operation' and contains(attributes, 'task-notification')
+    ) as told
+    join {{ ref('stg_conversations') }} as records on records.record_key = told._key
+    where contains(told.notice, '<status>')
+    group by 1, 2
+),
+
 agents as (
     select
         coalesce(records.session_id, starts.session_id) as session_id,
@@ -128,8 +148,13 @@ final as (
             'unknown'
         ) as agent_type,
         case
-            when agents.call_status is null then 'unknown'
-            when agents.call_status = 'success' and agents.is_async then 'launched'
+            when agents.call_status is null or (agents.call_status = 'success' and agents.is_async) then case
+                when notices.final_status = 'completed' then 'completed'
+                when notices.final_status in ('failed', 'error') then 'failed'
+                when notices.final_status in ('killed', 'stopped', 'cancelled', 'canceled') then 'cancelled'
+                when agents.is_async then 'launched'
+                else 'unknown'
+            end
             when agents.call_status = 'success' then 'completed'
             when agents.call_status in ('error', 'timeout') then 'failed'
             else agents.call_status
@@ -171,6 +196,7 @@ final as (
     from agents
     join sessions on sessions.session_id = agents.session_id
     left join inputs on inputs.tool_use_id = agents.parent_tool_use_id
+    left join notices on notices.session_id = agents.session_id and notices.agent_id = agents.agent_id
     left join depths on depths.session_id = agents.session_id and depths.agent_id = agents.agent_id
     left join requests on requests.session_id = agents.session_id and requests.agent_id = agents.agent_id
     left join tool_calls on tool_calls.session_id = agents.session_id and tool_calls.agent_id = agents.agent_id
