@@ -15,28 +15,43 @@ with prompts as (
     where prompt_text is not null
 ),
 
--- Without wrappers, fenced code and lines that look like a pasted log; of a command, its name and arguments. White space
--- becomes one space: a pattern that leaves single spaces alone, which are most of it, takes a fourth of the time.
+said as (
+    select
+        *,
+        case
+            when message_kind = 'slash_command' then concat_ws(
+                ' ',
+                replace(regexp_extract(prompt_text, '<command-name>/?(.*?)</command-name>', 1), '-', ' '),
+                regexp_extract(prompt_text, '(?s)<command-args>(.*?)</command-args>', 1)
+            )
+            when message_kind = 'bash' then ''
+            else left(prompt_text, 100000)
+        end as said_text
+    from prompts
+),
+
+-- Without wrappers, fenced code and lines that look like a pasted log; of a command, its name and arguments. A wrapper
+-- ends with its own name; a fence as document.fencedBlocks has it, of which five marks are as good as more; code may
+-- also stand between such marks on one line. White space becomes one space: a pattern that leaves single spaces alone, which
+-- are most of it, takes a fourth of the time.
 cleaned as (
     select
         *,
         row_number() over (order by record_key) as place,
-        lower(left(trim(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
+        lower(left(trim(regexp_replace(regexp_replace(regexp_replace(
             case
-                when message_kind = 'slash_command' then concat_ws(
-                    ' ',
-                    replace(regexp_extract(prompt_text, '<command-name>/?(.*?)</command-name>', 1), '-', ' '),
-                    regexp_extract(prompt_text, '(?s)<command-args>(.*?)</command-args>', 1)
+                when contains(said_text, '</') then list_reduce(
+                    list_sort(list_distinct(regexp_extract_all(said_text, '</([a-z][a-z0-9_-]*)>', 1))),
+                    lambda remaining, tag: regexp_replace(remaining, concat('(?s)<', tag, '(?: [^<>]*)?>.*?</', tag, '>'), ' ', 'g'),
+                    said_text
                 )
-                when message_kind = 'bash' then ''
-                else left(prompt_text, 100000)
+                else said_text
             end,
-            '(?s)<([a-z][a-z0-9_-]*)(?: [^<>]*)?>.*?</[a-z][a-z0-9_-]*>', ' ', 'g'),
-            '(?ms)^ {0,3}(?:```|~~~).*?(?:^ {0,3}(?:```|~~~)[`~ \t]*$|\z)', ' ', 'g'),
+            '(?ms)^ {0,3}(?:```[^`\n]*$.*?(?:^ {0,3}```+[ \t\r]*$|\z)|````[^`\n]*$.*?(?:^ {0,3}````+[ \t\r]*$|\z)|`{5,}[^`\n]*$.*?(?:^ {0,3}`{5,}[ \t\r]*$|\z)|~~~(?:[^~\n][^\n]*)?$.*?(?:^ {0,3}~~~+[ \t\r]*$|\z)|~~~~(?:[^~\n][^\n]*)?$.*?(?:^ {0,3}~~~~+[ \t\r]*$|\z)|~{5,}(?:[^~\n][^\n]*)?$.*?(?:^ {0,3}~{5,}[ \t\r]*$|\z))|```+[^`\n]+```+', ' ', 'g'),
             '(?m)^[ \t]*(?:\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d|\[?(?:ERROR|WARN|WARNING|INFO|DEBUG|TRACE|FATAL)\b[\]: ]|at [^ \n]+ ?\(|File "[^"\n]*", line \d|Traceback \().*$', ' ', 'g'),
             '[\s\x00-\x1f]{2,}|[\x00-\x1f]', ' ', 'g')
         ), 2000)) as task_text
-    from prompts
+    from said
 ),
 
 -- DuckDB compiles a pattern that is no constant once per row, so each rule runs over all prompts as one text. No pattern
