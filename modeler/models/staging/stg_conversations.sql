@@ -26,20 +26,33 @@ shared_response_keys as (
     having min(session_id) <> max(session_id)
 ),
 
--- Copies carry their original's time, so sessions with a common past are ordered by the first record that is a session's
--- own: the one that has none, or the earliest, was there first.
+-- How far each session's past is common with another's. A resumed session may copy records under new uuids: then only its
+-- responses show it, not the prompts between them.
+common_pasts as (
+    select
+        keys.session_id,
+        max(keys.effective_timestamp) as shared_until
+    from keys
+    join shared_response_keys on shared_response_keys.response_key = keys.response_key
+    where keys.timestamp_source in ('timestamp', 'snapshot')
+    group by keys.session_id
+),
+
+-- Copies carry their original's time, so sessions with a common past are ordered by the first record behind it: the one
+-- that has none, or the earliest, was there first.
 session_order as (
     select
         keys.session_id,
         row_number() over (
             order by
                 min(keys.effective_timestamp) filter (
-                    where shared_response_keys.response_key is null and keys.timestamp_source in ('timestamp', 'snapshot')
+                    where keys.timestamp_source in ('timestamp', 'snapshot')
+                        and (common_pasts.shared_until is null or keys.effective_timestamp > common_pasts.shared_until)
                 ) nulls first,
                 keys.session_id
         ) as session_rank
     from keys
-    left join shared_response_keys on shared_response_keys.response_key = keys.response_key
+    left join common_pasts on common_pasts.session_id = keys.session_id
     group by keys.session_id
 ),
 
