@@ -90,14 +90,14 @@ contents as (
     group by response_key
 ),
 
--- What tells the kinds of user records apart.
+-- What tells the kinds of user records apart. A reminder that nothing ends is what a person wrote about one.
 user_texts as (
     select
         response_key,
         trim(
             regexp_replace(
                 string_agg(user_text, chr(10) order by block_index),
-                '(?s)<system-reminder>.*?(?:</system-reminder>|$)', '', 'g'
+                '(?s)<system-reminder>.*?</system-reminder>', '', 'g'
             ),
             e' \n\r\t'
         ) as user_text
@@ -133,7 +133,7 @@ joined as (
                 or queued.command_mode = 'task-notification'
                 or starts_with(user_texts.user_text, '<task-notification>')
                 then 'task_notification'
-            when starts_with(user_texts.user_text, '[Request interrupted') then 'interruption'
+            when user_texts.user_text in ('[Request interrupted by user]', '[Request interrupted by user for tool use]') then 'interruption'
             when regexp_matches(user_texts.user_text, '^<(?:local-command|bash)-std(?:out|err)>') then 'local_command_output'
             when starts_with(user_texts.user_text, '<teammate-message') then 'teammate'
             when owners.is_sidechain then 'agent_prompt'
