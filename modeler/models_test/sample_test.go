@@ -47,11 +47,12 @@ func TestSample(t *testing.T) {
 		t.Fatal(err)
 	}
 	for query, want := range map[string]string{
-		"select count(*) from raw.conversations":                                           "2789",
-		"select count(*) from marts.dim_sessions":                                          "15",
-		"select sum(total_tokens) from marts.fct_api_requests":                             "24084636",
-		"select sum(total_tokens) from marts.agg_daily_summary":                            "24084636",
-		"select count(*), count(*) filter (status <> 'pending') from marts.fct_tool_calls": "588 | 587",
+		"select count(*) from raw.conversations":                                                              "2789",
+		"select count(*) from marts.dim_sessions":                                                             "15",
+		"select sum(total_tokens) from marts.fct_api_requests":                                                "24084636",
+		"select sum(total_tokens) from marts.agg_daily_summary":                                               "24084636",
+		"select count(*), count(*) filter (status <> 'pending') from marts.fct_tool_calls":                    "588 | 587",
+		"select sum(subagent_count) = (select count(*) from marts.fct_subagent_runs) from marts.dim_sessions": "true",
 	} {
 		if got := strings.Join(rowsOf(t, w.db, query), "\n"); got != want {
 			t.Errorf("%s: %s, want %s", query, got, want)

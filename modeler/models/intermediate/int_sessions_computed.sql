@@ -27,7 +27,7 @@ bounds as (
         coalesce(arg_min(project_id, record_number) filter (where project_id <> ''), '') as project_id,
         count(*) as record_count,
         count(*) filter (where is_sidechain) as sidechain_record_count,
-        count(distinct agent_id) filter (where is_sidechain) as subagent_count,
+        list(distinct agent_id) filter (where is_sidechain and agent_id is not null) as seen_agents,
         count(*) filter (where subtype = 'compact_boundary') as compaction_count,
         count(*) filter (where subtype = 'api_error') as api_retry_count,
         arg_min(cwd, record_number) as cwd,
@@ -108,7 +108,8 @@ tool_counts as (
         count(*) filter (where status = 'rejected') as tool_rejected_count,
         count(*) filter (where status = 'pending') as tool_pending_count,
         count(*) filter (where status = 'orphan_result') as orphan_result_count,
-        mode(tool_name order by tool_name) filter (where status <> 'orphan_result') as primary_tool
+        mode(tool_name order by tool_name) filter (where status <> 'orphan_result') as primary_tool,
+        list(distinct subagent_id) filter (where status <> 'orphan_result' and subagent_id is not null) as started_agents
     from {{ ref('int_tool_usage') }}
     group by session_id
 ),
@@ -151,7 +152,9 @@ first_prompts as (
 
 joined as (
     select
-        bounds.*,
+        bounds.* exclude (seen_agents),
+        -- As fct_subagent_runs has them: those whose records were seen, and those that only a call's result names.
+        coalesce(len(list_distinct(list_concat(bounds.seen_agents, tool_counts.started_agents))), 0) as subagent_count,
         coalesce(titles.title, first_prompts.prompt_excerpt) as title,
         (epoch_ms(bounds.session_end) - epoch_ms(bounds.session_start)) // 1000 as duration_seconds,
         coalesce(active.active_ms, 0) as active_ms,
