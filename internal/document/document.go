@@ -23,7 +23,7 @@ const (
 // RulesVersion is the version of the rules by which Convert makes rows and blocks of a document; it stands in every row
 // of the warehouse and every file of the lake. Whoever changes what Convert returns for any document raises it, and a
 // replay then converts the rows anew that were made by others.
-const RulesVersion = 1
+const RulesVersion = 2
 
 // MaxSize is the largest document, bytes of BSON.
 const MaxSize = 1<<31 - 1

@@ -127,6 +127,17 @@ func (v *Converter) keys(n nested) {
 	row.ResponseKey = first(row.APIMessageID, row.RequestID, uuid, Some(row.ID)).V
 }
 
+// mostTokens is the most that a figure can mean: the models take a larger one, or one below 0, as absent.
+const mostTokens = 1_000_000_000_000
+
+// meant is a figure, or 0 if it cannot be meant.
+func meant(figure Null[int64]) int64 {
+	if figure.V < 0 || figure.V > mostTokens {
+		return 0
+	}
+	return figure.V
+}
+
 // usage fills the counters of a response.
 func (v *Converter) usage(usage value) {
 	row := v.row
@@ -159,8 +170,7 @@ func (v *Converter) usage(usage value) {
 	// Some releases wrote 0 beside a filled breakdown.
 	row.CacheCreationTokens = flat
 	if row.CacheCreation5mTokens.Valid || row.CacheCreation1hTokens.Valid {
-		parts := row.CacheCreation5mTokens.V + row.CacheCreation1hTokens.V
-		row.CacheCreationTokens = Some(max(flat.V, parts))
+		row.CacheCreationTokens = Some(max(meant(flat), meant(row.CacheCreation5mTokens)+meant(row.CacheCreation1hTokens)))
 	}
 }
 
