@@ -139,7 +139,7 @@ final as (
     select
         md5(concat_ws(':', agents.session_id, agents.agent_id)) as subagent_run_key,
         md5(agents.session_id) as session_key,
-        timezone('{{ var('report_tz', 'UTC') }}', coalesce(agents.called_at, agents.first_at))::date as date_key,
+        timezone('{{ var('report_tz', 'UTC') }}', coalesce(agents.first_at, agents.called_at))::date as date_key,
         sessions.project_id,
         coalesce(
             agents.subagent_type,
