@@ -8,7 +8,7 @@ with calls as (
 ),
 
 sessions as (
-    select session_id, project_id from {{ ref('int_sessions_computed') }}
+    select session_id, project_id, session_start from {{ ref('int_sessions_computed') }}
 ),
 
 shell_commands as (
@@ -228,6 +228,7 @@ named as (
     from numbered
 ),
 
+-- A link has no uuid: that a fork copied it shows by its time, before anything of the fork's own.
 links as (
     select
         records.session_id,
@@ -239,7 +240,10 @@ links as (
         try_cast(json_extract_string(documents.attributes, '$.prNumber') as bigint) as pull_request_number
     from {{ ref('stg_conversations') }} as records
     join {{ source('raw', 'conversations') }} as documents on documents._key = records.record_key
-    where records.entry_type = 'pr-link'
+    join sessions on sessions.session_id = records.session_id
+    where
+        records.entry_type = 'pr-link'
+        and (records.timestamp_source <> 'timestamp' or records.effective_timestamp >= sessions.session_start)
 ),
 
 operations as (

@@ -9,6 +9,7 @@ with keys as (
         source,
         coalesce(session_id, '') as session_id,
         uuid,
+        type,
         response_key,
         effective_timestamp,
         timestamp_source,
@@ -34,19 +35,19 @@ common_pasts as (
         max(keys.effective_timestamp) as shared_until
     from keys
     join shared_response_keys on shared_response_keys.response_key = keys.response_key
-    where keys.timestamp_source in ('timestamp', 'snapshot')
+    where keys.timestamp_source = 'timestamp'
     group by keys.session_id
 ),
 
--- Copies carry their original's time, so sessions with a common past are ordered by the first record behind it: the one
--- that has none, or the earliest, was there first.
+-- Copies carry their original's time, so sessions with a common past are ordered by the first message or call behind it: the
+-- one that has none, or the earliest, was there first. Other records may have no uuid, so that copies of them do not show.
 session_order as (
     select
         keys.session_id,
         row_number() over (
             order by
                 min(keys.effective_timestamp) filter (
-                    where keys.timestamp_source in ('timestamp', 'snapshot')
+                    where keys.timestamp_source = 'timestamp' and keys.type <> 'unknown'
                         and (common_pasts.shared_until is null or keys.effective_timestamp > common_pasts.shared_until)
                 ) nulls first,
                 keys.session_id
