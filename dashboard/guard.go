@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"claude-analytics/dashboard/api"
@@ -20,11 +21,6 @@ const maxHeader = 64 << 10
 // guarded gives every answer the headers that keep a browser strict, and refuses what a page of another origin may
 // try: requests that it makes in a person's name, and names that it lets point to this machine.
 func (s *Server) guarded(next http.Handler) http.Handler {
-	origin := http.NewCrossOriginProtection()
-	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		api.SendError(w, r, api.NewError(http.StatusForbidden, api.CodeForbidden, "the request comes from a page of another origin", "Ask from the dashboard's own page, or from a program."))
-	}))
-	next = origin.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		header.Set("X-Content-Type-Options", "nosniff")
@@ -37,8 +33,36 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 				"Ask for "+s.URL()+", or set HTTP_TOKEN to serve it under other names."))
 			return
 		}
+		if ofAnotherOrigin(r) && !leadsToThePage(r) {
+			api.SendError(w, r, api.NewError(http.StatusForbidden, api.CodeForbidden, "the request comes from a page of another origin", "Ask from the dashboard's own page, or from a program."))
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// ofAnotherOrigin holds if the browser says that a page which is not this server's made the request, be it one on another
+// port of this machine. What a person types or has as a bookmark is none's; programs say nothing.
+func ofAnotherOrigin(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin", "none":
+		return false
+	case "":
+		given := r.Header.Get("Origin")
+		if given == "" {
+			return false
+		}
+		origin, err := url.Parse(given)
+		return err != nil || !strings.EqualFold(origin.Host, r.Host)
+	}
+	return true
+}
+
+// leadsToThePage holds for what a link of another page may ask for: the page and its files, which are the same for
+// everyone. All else computes something or shows data, and that an answer cannot be read does not undo its being computed.
+func leadsToThePage(r *http.Request) bool {
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	return reads && !strings.HasPrefix(r.URL.Path, "/api/") && r.URL.Path != "/metrics"
 }
 
 // knownHost holds unless a server on loopback, which lets everyone on this machine in without a token, is asked under

@@ -151,6 +151,51 @@ func TestForeignPagesAreRefused(t *testing.T) {
 	}
 }
 
+// Another origin's page gets no answer computed, also none that it could not read; links to the page and programs are let in.
+func TestForeignPagesStartNothing(t *testing.T) {
+	f := start(t, "")
+	api, page := "/api/v1/query?sql=SELECT%201", "/sessions?range=all"
+	for _, test := range []struct {
+		path, headers string
+		forbidden     bool
+	}{
+		{api, "", false},
+		{api, "Sec-Fetch-Site: same-origin|Sec-Fetch-Mode: cors", false},
+		{api, "Sec-Fetch-Site: none|Sec-Fetch-Mode: navigate", false},
+		{api, "Origin: " + f.url, false},
+		{api, "Sec-Fetch-Site: cross-site|Sec-Fetch-Mode: no-cors", true},
+		{api, "Sec-Fetch-Site: same-site|Sec-Fetch-Mode: no-cors", true},
+		{api, "Sec-Fetch-Site: cross-site|Sec-Fetch-Mode: navigate|Sec-Fetch-Dest: document", true},
+		{api, "Origin: https://evil.example", true},
+		{api, "Origin: http://127.0.0.1:1", true},
+		{api, "Origin: null", true},
+		{"/api/v1/events", "Sec-Fetch-Site: cross-site", true},
+		{"/api/health", "Sec-Fetch-Site: cross-site", true},
+		{"/metrics", "Sec-Fetch-Site: cross-site", true},
+		{page, "Sec-Fetch-Site: cross-site|Sec-Fetch-Mode: navigate|Sec-Fetch-Dest: document", false},
+		{"/", "Sec-Fetch-Site: same-site|Sec-Fetch-Mode: navigate", false},
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.url+test.path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, header := range strings.Split(test.headers, "|") {
+			if name, value, given := strings.Cut(header, ": "); given {
+				request.Header.Set(name, value)
+			}
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(response.Body)
+		response.Body.Close()
+		if forbidden := response.StatusCode == http.StatusForbidden; forbidden != test.forbidden || forbidden && !strings.Contains(string(body), "another origin") {
+			t.Errorf("%s with %q: %d %s", test.path, test.headers, response.StatusCode, body)
+		}
+	}
+}
+
 func TestPortInUseNamesTheSetting(t *testing.T) {
 	f := start(t, "")
 	taken := strings.TrimPrefix(f.url, "http://")
