@@ -29,7 +29,7 @@ func (s *service) openCopies() error {
 	}, s.db, s.log)
 	registerPublishing(s.registry, s.copies.Status)
 	if s.http != nil {
-		s.http.API().Attach(api.Warehouse{DB: s.db, Copy: s.copies.Copy(), Models: models})
+		s.http.API().Attach(api.Warehouse{DB: s.db, Copy: s.copies.Copy(), Models: models, Zone: s.cfg.ReportTZ})
 	}
 	return nil
 }

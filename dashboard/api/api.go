@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -36,6 +37,8 @@ type Warehouse struct {
 	Copy *warehouse.Copy
 	// Models describes the tables.
 	Models *project.Project
+	// Zone is the report time zone, whose days the models have.
+	Zone string
 }
 
 // Config is what the API needs to know before there is a warehouse.
@@ -133,11 +136,25 @@ func (a *API) Handler() http.Handler {
 // noRoute tells a wrong method from a wrong path.
 func (a *API) noRoute(r *http.Request) error {
 	for _, route := range Routes() {
-		if route.Path == r.URL.Path {
+		if fits(route.Path, r.URL.Path) {
 			return NewError(http.StatusMethodNotAllowed, CodeMethod, r.Method+" is not for "+r.URL.Path, "Use "+route.Method+"; /api/v1/openapi.yaml says what there is.")
 		}
 	}
 	return NewError(http.StatusNotFound, CodeNotFound, "there is nothing at "+short(r.URL.Path), "/api/v1/openapi.yaml says what there is.")
+}
+
+// fits is whether a path is of a pattern: equal but for the parts in braces.
+func fits(pattern, path string) bool {
+	want, have := strings.Split(pattern, "/"), strings.Split(path, "/")
+	if len(want) != len(have) {
+		return false
+	}
+	for i, part := range want {
+		if part != have[i] && (!strings.HasPrefix(part, "{") || have[i] == "") {
+			return false
+		}
+	}
+	return true
 }
 
 // Run sends the status to who listens, until ctx ends; then it ends their requests.

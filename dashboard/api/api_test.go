@@ -158,6 +158,22 @@ func testRefused(t *testing.T, s *served) {
 		"/api/v1/marts?x=1":                                       api.CodeBadRequest,
 		mart + "nope=1":                                           api.CodeUnknownName,
 		mart + "columns=status,nope":                              api.CodeUnknownName,
+		mart + "columns=status,status&format=objects":             api.CodeBadRequest,
+		mart + "status=%ff":                                       api.CodeBadRequest,
+		mart + "st%fftus=a":                                       api.CodeBadRequest,
+		"/api/v1/marts/%ff":                                       api.CodeBadRequest,
+		"/api/v1/panels/%ff":                                      api.CodeBadRequest,
+		"/api/v1/documents/lane/%ff":                              api.CodeBadRequest,
+		"/api/v1/panels/sessions?search=%ff":                      api.CodeBadRequest,
+		"/api/v1/panels/sessions?search=a&search=b":               api.CodeBadRequest,
+		"/api/v1/panels/sessions?order=-cost_usd":                 api.CodeBadValue,
+		"/api/v1/panels/sessions?zone=UTC":                        api.CodeBadRequest,
+		"/api/v1/panels/sessions?limit=1001":                      api.CodeBadRequest,
+		"/api/v1/panels/tools?from=0000-12-31":                    api.CodeBadValue,
+		"/api/v1/panels/tools?to=10000-01-01":                     api.CodeBadValue,
+		"/api/v1/panels/tools?from=2025-02-30":                    api.CodeBadValue,
+		"/api/v1/query?sql=SELECT%201&sql=SELECT%202":             api.CodeBadRequest,
+		"/api/v1/query?sql=SELECT%20%27%ff%27":                    api.CodeBadRequest,
 		mart + "order=1":                                          api.CodeUnknownName,
 		mart + "order=status,tool_name,date_key,cwd,model,status": api.CodeBadRequest,
 		mart + "status__regexp=x":                                 api.CodeBadRequest,
@@ -186,8 +202,13 @@ func testRefused(t *testing.T, s *served) {
 		}
 	}
 	for _, method := range []string{http.MethodDelete, http.MethodPut, http.MethodPost} {
-		if response, body := s.do(method, "/api/v1/catalog", ""); response.StatusCode != http.StatusMethodNotAllowed || code(body) != api.CodeMethod {
-			t.Errorf("%s: %d %s", method, response.StatusCode, body)
+		for _, path := range []string{"/api/v1/catalog", "/api/v1/marts/dim_sessions", "/api/v1/panels/tools", "/api/v1/documents/lane/0061"} {
+			if response, body := s.do(method, path, ""); response.StatusCode != http.StatusMethodNotAllowed || code(body) != api.CodeMethod {
+				t.Errorf("%s %s: %d %s", method, path, response.StatusCode, body)
+			}
+		}
+		if response, _ := s.do(method, "/api/v1/marts/", ""); response.StatusCode != http.StatusNotFound {
+			t.Errorf("%s of no table: %d", method, response.StatusCode)
 		}
 	}
 }
@@ -214,6 +235,8 @@ func testQuery(t *testing.T, s *served) {
 		{"application/json", `{"sql": "SELECT 1", "raw": true}`, api.CodeBadRequest},
 		{"application/json", `{"sql": ""}`, api.CodeBadRequest},
 		{"application/json", `{`, api.CodeBadRequest},
+		{"application/json", `{"sql": "SELECT 1"} {"sql": "SELECT 2"}`, api.CodeBadRequest},
+		{"application/sql", "SELECT '\xff'", api.CodeBadRequest},
 		{"application/json", `{"sql": "SELECT 1", "limit": 1000000000}`, api.CodeBadRequest},
 		{"application/xml", `<sql/>`, api.CodeBadRequest},
 		{"application/sql", "SELECT nope FROM marts.fct_tool_calls", api.CodeBadSQL},
@@ -292,7 +315,16 @@ func testPanels(t *testing.T, s *served) {
 				expected = http.StatusNotFound
 			}
 		}
-		for _, query := range []string{"", "?from=2026-03-02&to=2026-03-02&project=p0&project=x&model=m-0&tool=Bash&session=s1&search=fix&limit=1&offset=0", "?from=2030-01-01", "?format=csv"} {
+		whole := "?to=9999-12-31"
+		if slices.Contains(panel.Parameters, "session") {
+			whole = "?session=s1&key=x"
+			for _, query := range []string{"", "?key=x"} {
+				if status, body := s.get("/api/v1/panels/" + name + query); status != http.StatusBadRequest || code(body) != api.CodeBadRequest {
+					t.Errorf("%s%s, of no session: %d %s", name, query, status, body)
+				}
+			}
+		}
+		for _, query := range []string{whole, "?from=2026-03-02&to=2026-03-02&project=p0&project=x&model=m-0&tool=Bash&session=s1&search=fix&limit=1&offset=0&key=x", whole + "&from=2030-01-01", whole + "&format=csv&limit=100000"} {
 			status, body := s.get("/api/v1/panels/" + name + query)
 			if status != expected || expected == http.StatusNotFound && code(body) != api.CodeModelMissing {
 				t.Errorf("%s%s: %d %.400s, want %d", name, query, status, body, expected)
@@ -310,7 +342,7 @@ func testFigures(t *testing.T, s *served) {
 		"overview_totals": `[["current",3,120,60,60,6,60,6600,600,0],["before",0,0,0,0,0,0,0,0,0]]`,
 		"overview_totals?from=2026-03-03&to=2026-03-03":         `[["current",1,40,20,20,2,20,2200,200,0],["before",1,40,20,20,2,20,2200,200,0]]`,
 		"overview_totals?project=p1":                            `[["current",1,40,20,20,2,20,2200,200,0],["before",0,0,0,0,0,0,0,0,0]]`,
-		"data_range":                                            `[["2026-03-01","2026-03-03",3]]`,
+		"data_range":                                            `[["2026-03-01","2026-03-03",3,"UTC"]]`,
 		"task_categories":                                       `[["bug_fix",60,3]]`,
 		"session_tools?session=s2":                              `[["Bash",10,0,0,600000],["Read",10,2,0,600000]]`,
 		"tools_by_day?tool=Read&from=2026-03-02&to=2026-03-02":  `[["2026-03-02","file_operations",10,2]]`,
@@ -359,7 +391,7 @@ func testCatalog(t *testing.T, s *served) {
 func TestEmptyWarehouse(t *testing.T) {
 	s := serve(t, "")
 	for name := range panels.All() {
-		if status, body := s.get("/api/v1/panels/" + name); status != http.StatusOK && code(body) != api.CodeModelMissing {
+		if status, body := s.get("/api/v1/panels/" + name + "?session=s1&key=x"); status != http.StatusOK && code(body) != api.CodeModelMissing {
 			t.Errorf("%s: %d %s", name, status, body)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"claude-analytics/internal/warehouse"
 )
@@ -51,9 +52,19 @@ func parameters(r *http.Request, allowed []string) (url.Values, error) {
 	if err != nil {
 		return nil, badRequest("the query string cannot be read: "+err.Error(), "Encode values as in ?name=a%20b&other=c.")
 	}
-	for name := range values {
-		if !slices.Contains(allowed, name) && !slices.Contains(allowed, anyName) {
+	if !utf8.ValidString(r.URL.Path) {
+		return nil, badRequest("the path is not UTF-8", "Encode it as in /a%20b.")
+	}
+	for name, given := range values {
+		if !utf8.ValidString(name) || !utf8.ValidString(strings.Join(given, " ")) {
+			return nil, badRequest("the query string is not UTF-8", "Encode values as in ?name=%C3%A9.")
+		}
+		free := slices.Contains(allowed, anyName)
+		if !slices.Contains(allowed, name) && !free {
 			return nil, badRequest("there is no parameter "+short(name), "/api/v1/openapi.yaml names the parameters.")
+		}
+		if _, several := listParameters[name]; len(given) > 1 && !several && !free {
+			return nil, badRequest(name+" is given twice", "Give it once.")
 		}
 	}
 	return values, nil
@@ -128,9 +139,10 @@ func (s *selection) project(table *Table, list string) error {
 		if err != nil {
 			return err
 		}
-		if s.columns = append(s.columns, column.Name); len(s.columns) > 2*len(table.Columns) {
-			return badRequest("too many columns", "Name each column once.")
+		if slices.Contains(s.columns, column.Name) {
+			return badRequest(column.Name+" is named twice", "Name each column once.")
 		}
+		s.columns = append(s.columns, column.Name)
 	}
 	return nil
 }

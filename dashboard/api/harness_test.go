@@ -75,6 +75,12 @@ type served struct {
 // serve opens a warehouse, fills it with documents (SQL; empty: none), refreshes, publishes, and serves it.
 func serve(t *testing.T, documents string) *served {
 	t.Helper()
+	return serveIn(t, "UTC", documents)
+}
+
+// serveIn does so with a report time zone.
+func serveIn(t *testing.T, zone, documents string) *served {
+	t.Helper()
 	dir := t.TempDir()
 	s := &served{t: t, files: dir}
 	s.db = warehouse.New(warehouse.Config{Path: filepath.Join(dir, "analytics.duckdb"), Copies: filepath.Join(dir, ".publish"), Threads: 2}, zerolog.Nop())
@@ -83,11 +89,11 @@ func serve(t *testing.T, documents string) *served {
 	}
 	t.Cleanup(func() { _ = s.db.Close() })
 	s.exec(documents)
-	s.model = modeler.New(modeler.Config{}, s.db, zerolog.Nop(), nil)
+	s.model = modeler.New(modeler.Config{ReportTZ: zone}, s.db, zerolog.Nop(), nil)
 	if _, err := s.model.Refresh(t.Context(), modeler.Options{Full: true}); err != nil {
 		t.Fatal(err)
 	}
-	models, err := project.Load(modeler.Models(), nil)
+	models, err := project.Load(modeler.Models(), map[string]any{"report_tz": zone})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +134,7 @@ func serve(t *testing.T, documents string) *served {
 	if status, body := s.get("/api/v1/marts"); status != http.StatusServiceUnavailable || code(body) != api.CodeStarting {
 		t.Errorf("before there is a warehouse: %d %s", status, body)
 	}
-	s.api.Attach(api.Warehouse{DB: s.db, Copy: s.copy.Copy(), Models: models})
+	s.api.Attach(api.Warehouse{DB: s.db, Copy: s.copy.Copy(), Models: models, Zone: zone})
 	return s
 }
 

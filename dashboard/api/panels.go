@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	panelRows  = 1000 // of a panel without a limit of its own
+	panelRows  = 1000 // of JSON at most, and of a panel without a limit of its own
 	panelLimit = 50   // of one with
 	maxListed  = 100  // values of a list
 )
@@ -51,18 +51,24 @@ func (a *API) panel(w http.ResponseWriter, r *http.Request, values url.Values) e
 	if !ok {
 		return NewError(http.StatusNotFound, CodeUnknownPanel, "there is no panel "+short(r.PathValue("panel")), "/api/v1/panels names the panels.")
 	}
-	asked, err := panelParameters(values)
+	format, err := formatOf(r, values.Get("format"))
 	if err != nil {
 		return err
+	}
+	asked, err := panelParameters(values, format)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"session", "key"} { // without one there is nothing that such a panel could be about
+		if slices.Contains(panel.Parameters, name) && !values.Has(name) {
+			return badRequest(fmt.Sprintf("%s needs a %s", panel.Name, name), "Give it as ?"+name+"=…; /api/v1/panels names the parameters.")
+		}
 	}
 	data, err := a.warehouse()
 	if err != nil {
 		return err
 	}
-	format, err := formatOf(r, asked.format)
-	if err != nil {
-		return err
-	}
+	asked.texts[panels.Zone] = data.Zone
 	question := panelQuestion{panel: panel, asked: asked}
 	question.statement, question.args, question.used = asked.statement(panel)
 	switch {
@@ -212,7 +218,7 @@ type panelRequest struct {
 	lists         map[string][]string
 	texts         map[string]string // of textParameters
 	limit, offset int
-	format        string
+	most          int // rows in the form asked for
 }
 
 // listParameters are those that may be given several times, by their names in the query string.
@@ -221,11 +227,20 @@ var listParameters = map[string]string{"project": "projects", "model": "models",
 // textParameters are bound as they are; those with choices take no other value, and nothing.
 var textParameters = map[string][]string{
 	"session": nil, "search": nil, "agent": nil, "key": nil,
-	"only": {"", "prompts", "errors", "tools"}, "order": {"", "latest", "cost", "tokens", "errors", "duration", "messages"},
+	"only": {"", "prompts", "errors", "tools"}, "order": orders,
 }
 
-func panelParameters(values url.Values) (p panelRequest, err error) {
-	p.lists, p.texts = map[string][]string{}, map[string]string{}
+// orders are the ways to sort sessions; with a dash before it each is the other way round.
+var orders = []string{
+	"", "latest", "cost", "tokens", "errors", "duration", "messages", "prompts", "calls", "title", "project", "branch", "model", "work",
+	"-latest", "-cost", "-tokens", "-errors", "-duration", "-messages", "-prompts", "-calls", "-title", "-project", "-branch", "-model", "-work",
+}
+
+func panelParameters(values url.Values, format Format) (p panelRequest, err error) {
+	p.lists, p.texts, p.most = map[string][]string{}, map[string]string{}, panelRows
+	if format == CSV || format == Arrow {
+		p.most = maxLimitBulk
+	}
 	if p.from, err = day(values, "from"); err != nil {
 		return p, err
 	}
@@ -249,8 +264,7 @@ func panelParameters(values url.Values) (p panelRequest, err error) {
 			return p, NewError(http.StatusBadRequest, CodeBadValue, fmt.Sprintf("%s is %q", name, short(p.texts[name])), "Leave it out, or give one of: "+strings.Join(choices[1:], ", ")+".")
 		}
 	}
-	p.format = values.Get("format")
-	if p.limit, err = whole(values, "limit", panelLimit, 1, panelRows); err != nil {
+	if p.limit, err = whole(values, "limit", panelLimit, 1, p.most); err != nil {
 		return p, err
 	}
 	p.offset, err = whole(values, "offset", 0, 0, maxOffset)
@@ -263,8 +277,8 @@ func day(values url.Values, name string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	at, err := time.Parse(time.DateOnly, text)
-	if err != nil {
-		return at, NewError(http.StatusBadRequest, CodeBadValue, fmt.Sprintf("%s is %q", name, short(text)), "Give a day as 2026-01-31.")
+	if err != nil || at.Year() < 1 {
+		return at, NewError(http.StatusBadRequest, CodeBadValue, fmt.Sprintf("%s is %q", name, short(text)), "Give a day as 2026-01-31, of the years 1 to 9999.")
 	}
 	return at, nil
 }
@@ -273,7 +287,7 @@ func (p panelRequest) rows(panel panels.Panel) int {
 	if slices.Contains(panel.Parameters, "limit") {
 		return p.limit
 	}
-	return panelRows
+	return p.most
 }
 
 var dates = regexp.MustCompile(`\$(from|to)\b`)
@@ -299,7 +313,7 @@ func (p panelRequest) statement(panel panels.Panel) (statement string, args []an
 			value = p.limit + 1 // one more tells whether there are more
 		case "offset":
 			value = p.offset
-		case "session", "search", "agent", "key", "only", "order":
+		case "session", "search", "agent", "key", "only", "order", panels.Zone:
 			value = p.texts[name]
 		default:
 			value = []string{} // an empty list is no restriction
@@ -337,7 +351,7 @@ func (a *API) panelList(w http.ResponseWriter, r *http.Request, _ url.Values) er
 
 // asAsked names parameters as the query string does.
 func asAsked(names []string) []string {
-	out := append([]string{}, names...)
+	out := slices.DeleteFunc(append([]string{}, names...), func(name string) bool { return name == panels.Zone })
 	for i, name := range out {
 		for singular, plural := range listParameters {
 			if name == plural {

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"claude-analytics/internal/warehouse"
 )
@@ -72,14 +73,21 @@ func questionOf(w http.ResponseWriter, r *http.Request, values url.Values) (aske
 		case "application/json":
 			decoder := json.NewDecoder(strings.NewReader(string(body)))
 			decoder.DisallowUnknownFields()
+			const example = `Send {"sql": "SELECT …", "limit": 1000}.`
 			if err := decoder.Decode(&asked); err != nil {
-				return question{}, badRequest("the body is not what is expected: "+err.Error(), `Send {"sql": "SELECT …", "limit": 1000}.`)
+				return question{}, badRequest("the body is not what is expected: "+err.Error(), example)
+			}
+			if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+				return question{}, badRequest("the body goes on behind its object", example)
 			}
 		case "application/sql", "text/plain":
 			asked.SQL = string(body)
 		default:
 			return question{}, NewError(http.StatusUnsupportedMediaType, CodeBadRequest, fmt.Sprintf("the body's type is %q", short(kind)), "Set Content-Type to application/json, or to application/sql for a body that is the statement.")
 		}
+	}
+	if !utf8.ValidString(asked.SQL) {
+		return question{}, badRequest("the SQL is not UTF-8", "Send it as UTF-8.")
 	}
 	if strings.TrimSpace(asked.SQL) == "" {
 		return question{}, badRequest("there is no SQL", `POST {"sql": "SELECT …"}, or GET ?sql=SELECT…`)
