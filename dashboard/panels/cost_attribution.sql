@@ -2,7 +2,7 @@
 -- title: What it was spent on
 -- about: A request's cost is shared in equal parts over the tool calls that it made; answer is of requests that made none. Each way of
 -- about: dividing adds up to the same whole; (none) is what has no such thing. Tickets are read from branch names, as in ABC-123 or #123.
--- about: A commit or pull request has the cost of its session since the one before. The twenty dearest of each.
+-- about: A commit or pull request has the cost of its session since the one before. The twenty dearest of each, and the others as one.
 -- models: marts.fct_cost_attribution, marts.fct_api_requests
 -- needs: marts.fct_cost_attribution.cost_usd
 WITH chosen AS (
@@ -46,7 +46,8 @@ grouped AS (
         unpriced_shares::BIGINT AS unpriced_shares, dearest_session_id
     FROM divided
 )
-SELECT *
-FROM grouped
-QUALIFY row_number() OVER (PARTITION BY dimension ORDER BY cost_usd DESC, total_tokens DESC, name) <= 20
-ORDER BY dimension, cost_usd DESC, total_tokens DESC, name
+SELECT dimension, CASE WHEN count(*) > 1 THEN '(' || count(*) || ' others)' ELSE any_value(name) END AS name, sum(cost_usd) AS cost_usd, sum(total_tokens)::BIGINT AS total_tokens,
+    sum(shares)::BIGINT AS shares, sum(unpriced_shares)::BIGINT AS unpriced_shares, arg_max(dearest_session_id, cost_usd) AS dearest_session_id
+FROM (SELECT *, least(row_number() OVER (PARTITION BY dimension ORDER BY cost_usd DESC, total_tokens DESC, name), 21) AS place FROM grouped) AS ranked
+GROUP BY dimension, place
+ORDER BY dimension, place
