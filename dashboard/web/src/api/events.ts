@@ -80,8 +80,9 @@ function take(kind: string, data: string): void {
 
 async function listen(abort: AbortController): Promise<void> {
   const extra: Record<string, string> = lastID ? { 'Last-Event-ID': lastID } : {};
-  const response = await fetch('/api/v1/events', { headers: { ...headers(), ...extra, Accept: 'text/event-stream' }, signal: abort.signal, cache: 'no-store' });
-  if (!response.ok || !response.body) throw await refusal(response);
+  const sent = headers();
+  const response = await fetch('/api/v1/events', { headers: { ...sent, ...extra, Accept: 'text/event-stream' }, signal: abort.signal, cache: 'no-store' });
+  if (!response.ok || !response.body) throw await refusal(response, sent);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = '';
   let watchdog = setTimeout(() => abort.abort(), silentAfter);

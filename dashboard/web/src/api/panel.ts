@@ -229,6 +229,9 @@ function sweep(): void {
   else void Promise.race([Promise.allSettled(first), new Promise((resolve) => setTimeout(resolve, patience))]).then(askStale);
 }
 
+/** Asks again for what could not be answered. */
+export const askAgain = sweep;
+
 function askStale(): void {
   for (const one of known.values()) {
     if (one.stale && one.users > 0) queue.add(one);

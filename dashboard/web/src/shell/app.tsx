@@ -1,6 +1,9 @@
-import { useEffect } from 'preact/hooks';
-import { setToken, tokenWanted } from '../api/client';
+import { useEffect, useState } from 'preact/hooks';
+import { takeToken, tokenWanted } from '../api/client';
+import { askAgain } from '../api/panel';
+import { dataRangePanel } from '../state/range';
 import { path } from '../state/url';
+import { useKept } from '../ui/hooks';
 import { FilterBar } from './filters';
 import { Help } from './help';
 import { startKeys } from './keys';
@@ -11,6 +14,7 @@ import { Top } from './top';
 
 export function App() {
   useEffect(startKeys, []);
+  useKept(dataRangePanel);
   const { place, page: Page } = find(path.value);
   useEffect(() => {
     document.title = place ? `${place.name} · claude-analytics` : 'claude-analytics';
@@ -42,16 +46,23 @@ function Nowhere() {
 }
 
 function AskToken() {
+  const [said, setSaid] = useState('');
+  const use = async (token: string) => {
+    setSaid('');
+    const problem = await takeToken(token);
+    if (problem) setSaid(problem);
+    else askAgain();
+  };
   return (
     <form class="state" onSubmit={(e) => {
       e.preventDefault();
-      setToken(String(new FormData(e.currentTarget).get('token') ?? '').trim());
-      location.reload();
+      void use(String(new FormData(e.currentTarget).get('token') ?? '').trim());
     }}>
       <strong>This service wants a token</strong>
       <p>It is the value of HTTP_TOKEN. This tab keeps it until it is closed.</p>
       <label class="row">Token <input name="token" type="password" autocomplete="off" required /></label>
       <button class="button primary">Use it</button>
+      {said && <p class="bad" role="alert">{said}</p>}
     </form>
   );
 }

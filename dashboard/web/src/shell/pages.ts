@@ -38,6 +38,13 @@ export function find(path: string): Found {
   return { place, page: place?.page };
 }
 
-/** The session that the path names. */
-export const sessionOf = (path: string): string => decodeURIComponent(path.slice('/sessions/'.length));
+/** The session that the path names; as it stands there if it is no text that was encoded. */
+export function sessionOf(path: string): string {
+  const name = path.slice('/sessions/'.length);
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}
 export const sessionPath = (id: string): string => '/sessions/' + encodeURIComponent(id);

@@ -1,8 +1,10 @@
 // Which days, projects, models and tools are shown.
 import { computed } from '@preact/signals';
-import { panel } from '../api/panel';
-import { addDays, daysBetween, today } from './zone';
+import { dataDays } from './range';
+import { addDays, daysBetween, isDay, today, zoneKnown } from './zone';
 import { query } from './url';
+
+export { dataDays, dataRangePanel } from './range';
 
 export interface Preset {
   name: string;
@@ -23,17 +25,6 @@ export const presets: Preset[] = [
 
 export const defaultRange = '30d';
 
-/** The first and the last day with data; undefined until known, no days when there is no data. */
-const dataRange = panel<{ first_day: string | null; last_day: string | null; days: number }>('data_range', {}, { filters: false });
-
-export const dataDays = computed(() => {
-  const row = dataRange.data.value?.rows[0];
-  if (!row) return undefined;
-  return { first: row.first_day ?? '', last: row.last_day ?? '' };
-});
-
-export const dataRangePanel = dataRange;
-
 export interface Days {
   from: string;
   to: string;
@@ -46,9 +37,7 @@ export interface Days {
   chosen: boolean;
 }
 
-const isDay = (text: string | null): text is string => text !== null && /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(text));
-
-/** Undefined while it is not known yet where the data ends, and that matters. */
+/** Undefined while it is not known yet where the data ends, or which day it is, and that matters. */
 export const days = computed<Days | undefined>(() => {
   const params = query.value;
   const from = params.get('from');
@@ -56,7 +45,7 @@ export const days = computed<Days | undefined>(() => {
   if (isDay(from) || isDay(until)) {
     const first = isDay(from) ? from : (dataDays.value?.first ?? '');
     const last = isDay(until) ? until : today();
-    if (!first) return undefined;
+    if (!first || (!isDay(until) && !zoneKnown.value)) return undefined;
     const ordered = first <= last;
     return { from: ordered ? first : last, to: ordered ? last : first, name: 'custom', label: '', atLast: false, chosen: true };
   }
@@ -65,6 +54,7 @@ export const days = computed<Days | undefined>(() => {
   const chosen = asked !== null;
   let atLast = params.get('at') === 'last';
   const known = dataDays.value;
+  if (!zoneKnown.value) return undefined;
   if (!known && (atLast || !chosen || preset.days === 0)) return undefined;
   const now = today();
   const last = known?.last ?? '';

@@ -1,16 +1,17 @@
 import { signal } from '@preact/signals';
+import { keep, recall } from './stored';
 
 export type Theme = 'system' | 'light' | 'dark';
 
 const key = 'claude-analytics-theme';
-const stored = localStorage.getItem(key);
+const stored = recall('localStorage', key);
 export const theme = signal<Theme>(stored === 'light' || stored === 'dark' ? stored : 'system');
 
 export function startTheme(): void {
   theme.subscribe((value) => {
     if (value === 'system') document.documentElement.removeAttribute('data-theme');
     else document.documentElement.dataset['theme'] = value;
-    localStorage.setItem(key, value);
+    keep('localStorage', key, value);
   });
 }
 

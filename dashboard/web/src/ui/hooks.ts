@@ -26,7 +26,7 @@ export function usePanel<R = Row>(name: string, extra: Extra = {}, how: { filter
 }
 
 /** Keeps a panel made elsewhere fresh while it is shown. */
-export function useKept(of: Panel<never> | Panel): void {
+export function useKept<R>(of: Panel<R>): void {
   useEffect(() => of.use(), [of]);
 }
 
