@@ -1,22 +1,22 @@
 import { days } from '../state/filters';
+import { projectName } from '../state/projects';
 import { query, set, to } from '../state/url';
 import { daysBetween } from '../state/zone';
 import { DayChart } from '../ui/chart/days';
-import { Ranked, rankedHeight } from '../ui/chart/ranked';
-import { compact, count, modelName, money, moment, num, percent } from '../ui/format';
+import { type Entry, Ranked, rankedHeight } from '../ui/chart/ranked';
+import { compact, count, counted, modelName, money, moment, num, percent } from '../ui/format';
 import { usePanel } from '../ui/hooks';
 import { Panel } from '../ui/panel';
 import { Strip, stripPhone, Switch } from '../ui/strip';
 import { BarCell, Table, tableHeight, type TableColumn } from '../ui/table';
 import { sessionPath } from '../shell/pages';
-import type { ProjectRow } from '../shell/filters';
 import { seriesOf } from './tools';
 import { toDay } from './overview';
 
 interface Total { period: string; api_requests: number; cost_usd: number; unpriced_requests: number; total_tokens: number; lower_bound_requests: number }
 interface ByDay { date_key: string; model: string; cost_usd: number; total_tokens: number; unpriced_requests: number; lower_bound_requests: number }
-interface ByProject { project_id: string; api_requests: number; cost_usd: number; total_tokens: number }
-interface ByModel { model: string; api_requests: number; cost_usd: number; total_tokens: number }
+interface ByProject { project_id: string; api_requests: number; cost_usd: number; total_tokens: number; projects: number; all_cost_usd: number; all_tokens: number }
+interface ByModel { model: string; api_requests: number; cost_usd: number; total_tokens: number; models: number; all_cost_usd: number; all_tokens: number }
 interface Cache { model: string; prompt_tokens: number; cache_read_tokens: number; cache_read_share: number | null; saved_usd: number | null }
 
 type Measure = 'cost' | 'tokens';
@@ -59,9 +59,9 @@ function Key() {
         return (
           <Strip figures={[
             { name: 'Cost', value: money(spent), now: spent, before: num(before?.cost_usd), about: 'US dollars at list price' },
-            { name: 'A day', value: money(spent / length), note: `over ${count(length)} ${length === 1 ? 'day' : 'days'}` },
+            { name: 'A day', value: money(spent / length), note: `over ${counted(length, 'day')}` },
             { name: 'At this pace', value: money((spent / length) * 30), note: 'in 30 days', about: 'The average of these days, thirty times' },
-            { name: 'A request', value: money(spent / Math.max(1, num(now?.api_requests))), note: `${compact(now?.api_requests)} requests` },
+            { name: 'A request', value: money(spent / Math.max(1, num(now?.api_requests))), note: counted(now?.api_requests, 'request', compact) },
             { name: 'Tokens', value: compact(now?.total_tokens), now: num(now?.total_tokens), before: num(before?.total_tokens) },
             { name: 'Read from the cache', value: percent(prompt ? num(read) / prompt : null), note: 'of the prompts' },
             { name: 'Saved by the cache', value: saved === undefined ? '–' : money(saved), about: 'Against the same tokens as plain input, writing to the cache taken off' },
@@ -84,16 +84,21 @@ function Along() {
   );
 }
 
+/** The entries with their share of the whole, and what the service left out as one. */
+function shares<R extends { cost_usd: number; total_tokens: number; all_cost_usd: number; all_tokens: number }>(rows: R[], many: number, what: string, entry: (row: R) => Omit<Entry, 'value' | 'text' | 'note'>): Entry[] {
+  const all = value({ cost_usd: rows[0]?.all_cost_usd ?? 0, total_tokens: rows[0]?.all_tokens ?? 0 });
+  const share = (of: number) => ({ value: of, text: text(of), note: percent(all ? of / all : null) });
+  const named = [...rows].sort((a, b) => value(b) - value(a)).map((r): Entry => ({ ...entry(r), ...share(value(r)) }));
+  const others = many - rows.length;
+  if (others > 0) named.push({ key: ' others', name: `${counted(others, 'other')} of ${count(many)} ${what}`, ...share(all - rows.reduce((sum, r) => sum + value(r), 0)) });
+  return named;
+}
+
 function Projects() {
   const of = usePanel<ByProject>('cost_by_project', { limit: 50 });
-  const named = usePanel<ProjectRow>('projects', {}, { filters: false }).answer?.rows;
-  const names = new Map(named?.map((p) => [p.project_id, p.project_name]));
   return (
     <Panel of={of} height={rankedHeight(8)} span={6}>
-      {(rows) => {
-        const all = rows.reduce((sum, r) => sum + value(r), 0);
-        return <Ranked label="Cost by project" entries={[...rows].sort((a, b) => value(b) - value(a)).map((r) => ({ key: r.project_id, name: names.get(r.project_id) || r.project_id, title: r.project_id, value: value(r), text: text(value(r)), note: percent(all ? value(r) / all : null), href: to('/cost', { project: r.project_id }) }))} />;
-      }}
+      {(rows) => <Ranked label="Cost by project" entries={shares(rows, num(rows[0]?.projects), 'projects', (r) => ({ key: r.project_id, name: projectName(r.project_id), title: r.project_id, href: to('/cost', { project: r.project_id }) }))} />}
     </Panel>
   );
 }
@@ -102,10 +107,7 @@ function Models() {
   const of = usePanel<ByModel>('cost_by_model', { limit: 50 });
   return (
     <Panel of={of} height={rankedHeight(8)} span={6}>
-      {(rows) => {
-        const all = rows.reduce((sum, r) => sum + value(r), 0);
-        return <Ranked label="Cost by model" entries={[...rows].sort((a, b) => value(b) - value(a)).map((r) => ({ key: r.model, name: modelName(r.model), title: r.model, value: value(r), text: text(value(r)), note: percent(all ? value(r) / all : null), href: to('/cost', { model: r.model }) }))} />;
-      }}
+      {(rows) => <Ranked label="Cost by model" entries={shares(rows, num(rows[0]?.models), 'models', (r) => ({ key: r.model, name: modelName(r.model), title: r.model, href: to('/cost', { model: r.model }) }))} />}
     </Panel>
   );
 }
@@ -121,7 +123,7 @@ function SpentOn() {
   const chosen = query.value.get('on') ?? 'tool';
   const title = dimensions.find(([key]) => key === chosen)?.[1] ?? 'Tool';
   const columns: TableColumn<Share>[] = [
-    { name: 'name', title, grow: true, cell: (r) => (chosen === 'tool' && r.name !== 'answer' ? <a href={to('/cost', { tool: r.name })}>{r.name}</a> : <span class={r.name.startsWith('(') || r.name === 'answer' ? 'muted' : ''} title={r.name}>{r.name.replace(/^https?:\/\//, '')}</span>) },
+    { name: 'name', title, grow: true, cell: (r) => (chosen === 'tool' && r.name !== 'answer' && !r.name.startsWith('(') ? <a href={to('/cost', { tool: r.name })}>{r.name}</a> : <span class={r.name.startsWith('(') || r.name === 'answer' ? 'muted' : ''} title={r.name}>{r.name.replace(/^https?:\/\//, '')}</span>) },
     { name: 'cost_usd', title: 'Cost', numeric: true, cell: (r) => <BarCell share={most ? num(r.cost_usd) / most : 0}>{money(r.cost_usd)}</BarCell> },
     { name: 'total_tokens', title: 'Tokens', numeric: true, cell: (r) => compact(r.total_tokens) },
     { name: 'shares', title: 'Calls and answers', numeric: true, wideOnly: true, cell: (r) => count(r.shares) },
@@ -158,7 +160,7 @@ function CacheUse() {
   );
 }
 
-interface Block { block_start: string; block_end: string; first_request_at: string; last_request_at: string; api_requests: number; total_tokens: number; cost_usd: number }
+interface Block { block_start: string; block_end: string; first_request_at: string; last_request_at: string; api_requests: number; total_tokens: number; cost_usd: number; blocks: number }
 
 const blockColumns: TableColumn<Block>[] = [
   { name: 'block_start', title: 'From', grow: true, cell: (r) => <>{moment(r.block_start)} {Date.parse(r.block_end) > Date.now() && <span class="tag warn">open</span>}</> },
@@ -174,7 +176,7 @@ function Blocks() {
   const of = usePanel<Block>('cost_blocks', { limit: 200 });
   return (
     <Panel of={of} height={rankedHeight(7)} span={7}>
-      {(rows) => <Table name="Five-hour blocks" columns={blockColumns} rows={rows} page={5} rowKey={(r) => r.block_start} />}
+      {(rows) => <Table name="Five-hour blocks" columns={blockColumns} rows={rows} page={5} of={num(rows[0]?.blocks)} rowKey={(r) => r.block_start} />}
     </Panel>
   );
 }

@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { ApiError, getJSON, post } from '../api/client';
 import type { components } from '../api/schema';
-import { bytes, count, moment, words } from '../ui/format';
+import { bytes, count, moment, num, words } from '../ui/format';
 import { Fault } from '../ui/panel';
 import { Table } from '../ui/table';
 
@@ -20,6 +20,8 @@ const remedies: Record<string, string> = {
   operation: 'An operation that this release does not know. Upgrade, then retry.',
 };
 
+const pageSize = 8;
+
 const place = (l: Letter): string => (l.file ? `${l.file} at byte ${l.offset ?? 0}` : `${l.namespace ?? ''} ${l.document_id ?? ''}`);
 
 export function DeadLetters({ total }: { total: number | undefined }) {
@@ -29,8 +31,15 @@ export function DeadLetters({ total }: { total: number | undefined }) {
   const [busy, setBusy] = useState(false);
   const [sure, setSure] = useState('');
   const [open, setOpen] = useState<Letter | undefined>();
-  const read = () => getJSON<Answer>('/api/v1/dead-letters?limit=100').then((a) => { setAnswer(a); setError(undefined); }, (fault) => setError(fault as ApiError));
-  useEffect(() => { if (total !== undefined) void read(); }, [total]);
+  // Where the pages up to the one that is shown begin; the service says where the next one does.
+  const [starts, setStarts] = useState([0]);
+  const after = starts[starts.length - 1]!;
+  const read = () => getJSON<Answer>(`/api/v1/dead-letters?limit=${pageSize}&after=${after}`).then((a) => {
+    if (!a.letters?.length && after > 0) setStarts([0]); // what stood here is gone
+    else setAnswer(a);
+    setError(undefined);
+  }, (fault) => setError(fault as ApiError));
+  useEffect(() => { if (total !== undefined) void read(); }, [total, after]);
   const work = async (action: 'retry' | 'drop', body: object) => {
     setBusy(true);
     setSure('');
@@ -47,6 +56,7 @@ export function DeadLetters({ total }: { total: number | undefined }) {
     }
   };
   const letters = answer?.letters ?? [];
+  const before = (starts.length - 1) * pageSize;
   return (
     <section class="panel span-12 letters" aria-label="Dead letters" data-panel="dead_letters">
       <header>
@@ -60,14 +70,20 @@ export function DeadLetters({ total }: { total: number | undefined }) {
         {error && !answer ? <Fault error={error} retry={() => void read()} /> : !answer ? <div class="skeleton letters-wait" role="status" aria-label="Loading" /> : letters.length === 0 ? (
           <p class="state"><strong class="good">None</strong><span>Every line and message could be read.</span></p>
         ) : (
-          <Table name="Dead letters" rows={letters as (Letter & Record<string, unknown>)[]} page={8} rowKey={(l) => l.id} columns={[
+          <Table name="Dead letters" rows={letters as (Letter & Record<string, unknown>)[]} rowKey={(l) => l.id} ordered foot={num(answer.total) > pageSize && (
+            <>
+              <button type="button" class="button" disabled={starts.length === 1} onClick={() => setStarts(starts.slice(0, -1))}>Previous</button>
+              <span class="muted">{count(before + 1)}–{count(before + letters.length)} of {count(answer.total)}, oldest first</span>
+              <button type="button" class="button" disabled={!answer.next} onClick={() => setStarts([...starts, answer.next!])}>Next</button>
+            </>
+          )} columns={[
             { name: 'reason', title: 'Why', cell: (l) => <span class="tag bad" title={remedies[l.reason] ?? ''}>{words(l.reason)}</span> },
             { name: 'place', title: 'Where', grow: true, cell: (l) => <span title={place(l)}>{place(l)}</span>, by: place },
             { name: 'source', title: 'Lane', wideOnly: true },
             { name: 'size', title: 'Size', numeric: true, wideOnly: true, cell: (l) => bytes(l.size) },
             { name: 'attempts', title: 'Tries', numeric: true, wideOnly: true },
             { name: 'first_seen', title: 'First seen', wideOnly: true, cell: (l) => moment(l.first_seen) },
-            { name: 'act', title: '', cell: (l) => (
+            { name: 'act', title: 'What can be done', plain: true, cell: (l) => (
               <span class="row nowrap">
                 <button type="button" class="link" onClick={() => void getJSON<Answer>(`/api/v1/dead-letters/${encodeURIComponent(l.id)}`).then((a) => setOpen(a.letters?.[0]), (fault: Error) => setSaid(fault.message))}>Show</button>
                 <button type="button" class="link" disabled={busy} onClick={() => void work('retry', { ids: [l.id] })}>Retry</button>

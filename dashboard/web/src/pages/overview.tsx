@@ -3,12 +3,13 @@ import { query, set, to } from '../state/url';
 import { DayChart } from '../ui/chart/days';
 import { Calendar, calendarHeight, HeatLegend, HeatMap } from '../ui/chart/grid';
 import { Ranked, rankedHeight } from '../ui/chart/ranked';
-import { ago, compact, count, modelName, money, num, percent, seconds, words } from '../ui/format';
+import { ago, compact, count, counted, modelName, money, num, percent, seconds, words } from '../ui/format';
 import { useNow, usePanel } from '../ui/hooks';
 import { Panel } from '../ui/panel';
 import { Strip, stripPhone, Switch } from '../ui/strip';
 import { Table, tableHeight, type TableColumn } from '../ui/table';
 import { sessionPath } from '../shell/pages';
+import { isRunning } from './sessions';
 import { addDays } from '../state/zone';
 
 interface Totals { period: string; sessions: number; messages: number; prompts: number; tool_calls: number; tool_errors: number; api_requests: number; total_tokens: number; output_tokens: number; lower_bound_requests: number }
@@ -34,7 +35,7 @@ export function Overview() {
 
 function Key() {
   const totals = usePanel<Totals>('overview_totals');
-  const money_ = usePanel<Money>('cost_totals');
+  const money_ = usePanel<Money>('cost_totals', { model: [] }); // of all models, as the figures beside it
   return (
     <Panel of={totals} title="Key figures" height={74} phone={stripPhone(7)}>
       {(rows) => {
@@ -109,21 +110,22 @@ function Hours() {
   );
 }
 
-interface RunningRow { session_id: string; title: string; session_end: string; message_count: number; tool_pending_count: number; total_tokens: number }
+interface RunningRow { session_id: string; title: string; session_end: string; message_count: number; tool_pending_count: number; total_tokens: number; running: number }
 
 function Running() {
-  const of = usePanel<RunningRow>('sessions_running', { limit: 6 });
+  const of = usePanel<RunningRow>('sessions_running', { limit: 50 });
   const now = useNow(5000);
+  const live = of.answer?.rows.filter((r) => isRunning(r, now)) ?? [];
+  const all = num(live[0]?.running);
   return (
-    <Panel of={of} height={rankedHeight(6)} span={4} aside={<a href={to('/sessions')}>All sessions</a>}>
+    <Panel of={of} height={rankedHeight(6)} span={4} aside={<>{all > live.length && <span class="muted">the latest {count(live.length)} of {count(all)}</span>}<a href={to('/sessions')}>All sessions</a></>}>
       {(rows) => {
-        const live = rows.filter((r) => now - Date.parse(r.session_end) < 15 * 60_000);
         const shown = live.length ? live : rows.slice(0, 1);
         return (
           <>
             {!live.length && <p class="muted">Nothing runs now. The last was:</p>}
             <Ranked label="Running now" bars={false} entries={shown.map((r) => ({
-              key: r.session_id, name: r.title || r.session_id, value: 0, text: ago(r.session_end, now), note: r.tool_pending_count ? `${r.tool_pending_count} calls open` : undefined, href: to(sessionPath(r.session_id)),
+              key: r.session_id, name: r.title || r.session_id, value: 0, text: ago(r.session_end, now), note: r.tool_pending_count ? `${counted(r.tool_pending_count, 'call')} open` : undefined, href: to(sessionPath(r.session_id)),
             }))} />
           </>
         );
@@ -154,7 +156,7 @@ function Failing() {
   const of = usePanel<{ tool_name: string; error_type: string; failures: number; sessions: number }>('tool_errors', { limit: 6 });
   return (
     <Panel of={of} height={rankedHeight(6)} span={6} aside={<a href={to('/tools')}>All tools</a>} empty={<div class="state"><strong>No call failed</strong></div>}>
-      {(rows) => <Ranked label="Why calls fail" entries={rows.map((r) => ({ key: r.tool_name + r.error_type, name: `${r.tool_name}: ${words(r.error_type)}`, value: r.failures, text: count(r.failures), note: `${count(r.sessions)} sessions`, href: to('/tools', { tool: r.tool_name }), color: 'var(--series-5)' }))} />}
+      {(rows) => <Ranked label="Why calls fail" entries={rows.map((r) => ({ key: r.tool_name + r.error_type, name: `${r.tool_name}: ${words(r.error_type)}`, value: r.failures, text: count(r.failures), note: counted(r.sessions, 'session'), href: to('/tools', { tool: r.tool_name }), color: 'var(--series-5)' }))} />}
     </Panel>
   );
 }
@@ -163,7 +165,7 @@ function Work() {
   const of = usePanel<{ model: string; total_tokens: number; api_requests: number }>('models');
   return (
     <Panel of={of} height={rankedHeight(6)} span={6}>
-      {(rows) => <Ranked label="Models" entries={rows.slice(0, 6).map((r) => ({ key: r.model, name: modelName(r.model), title: r.model, value: r.total_tokens, text: compact(r.total_tokens), note: `${compact(r.api_requests)} requests`, href: to('/cost', { model: r.model }) }))} />}
+      {(rows) => <Ranked label="Models" entries={rows.slice(0, 6).map((r) => ({ key: r.model, name: modelName(r.model), title: r.model, value: r.total_tokens, text: compact(r.total_tokens), note: counted(r.api_requests, 'request', compact), href: to('/cost', { model: r.model }) }))} />}
     </Panel>
   );
 }

@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import { link, status } from '../api/events';
 import type { Status } from '../api/status';
-import { ago, bytes, clock, compact, count, millis, moment, num, seconds, words } from '../ui/format';
+import { ago, bytes, clock, compact, count, counted, millis, moment, num, seconds, words } from '../ui/format';
 import { useNow, usePanel } from '../ui/hooks';
 import { Panel } from '../ui/panel';
 import { Table, tableHeight } from '../ui/table';
@@ -96,7 +96,7 @@ function sinkParts(s: Full, now: number): Part[] {
   const sink = s.sink!;
   const one = (name: string, d: Destination, facts: [string, string][]): Part => ({
     name, tone: d.error || sink.error ? 'bad' : d.lag > 20_000 ? 'warn' : 'good', state: d.error ? `retrying (${count(d.attempts)})` : d.lag > 0 ? `${compact(d.lag)} behind` : d.lag < 0 ? 'not known yet' : 'up to date',
-    facts: [['behind', d.lag > 0 ? `${count(d.lag)} messages` : 'nothing'], ['last batch', d.last_at ? ago(d.last_at, now) : 'none since the start'], ...facts],
+    facts: [['behind', d.lag > 0 ? counted(d.lag, 'message') : 'nothing'], ['last batch', d.last_at ? ago(d.last_at, now) : 'none since the start'], ...facts],
     problem: d.error || (sink.error ? sink.error : d.lag > 20_000 ? 'Much has arrived at once; it is being worked off.' : undefined),
     remedy: d.error || sink.error ? 'It is tried again by itself, and nothing is lost; doctor names full disks and missing rights.' : undefined,
     command: d.error || sink.error ? 'claude-analytics doctor' : undefined,
@@ -186,8 +186,8 @@ function Refreshes() {
   const refreshes = usePanel<Refresh>('refreshes', { limit: 100 }, { filters: false });
   return (
     <Panel of={refreshes} span={6} height={tableHeight(8, true)} empty={<div class="state"><strong>None yet</strong><p>The first follows the first documents.</p></div>}>
-      {(rows) => (
-        <Table name="Refreshes" rows={rows} page={8} columns={[
+      {(rows, answer) => (
+        <Table name="Refreshes" rows={rows} page={8} cut={answer.truncated} columns={[
           { name: 'started_at', title: 'Began', cell: (r) => <span title={moment(r.started_at)}>{clock(r.started_at)}</span> },
           { name: 'kind', title: 'Kind', grow: true, cell: (r) => <span class={r.error ? 'bad' : ''} title={r.error ?? ''}>{r.error ? `failed: ${r.error}` : `${words(r.kind)}, ${words(r.reason)}`}</span> },
           { name: 'changed_sessions', title: 'Changed', about: 'Sessions with new documents', numeric: true, cell: (r) => count(r.changed_sessions) },
@@ -223,8 +223,8 @@ function Runs() {
   const runs = usePanel<Run>('runs', { limit: 50 }, { filters: false });
   return (
     <Panel of={runs} span={6} height={tableHeight(5, true)} empty={<div class="state"><strong>Nothing was compared yet</strong><Command text="claude-analytics verify" /></div>}>
-      {(rows) => (
-        <Table name="Runs" rows={rows} page={5} columns={[
+      {(rows, answer) => (
+        <Table name="Runs" rows={rows} page={5} cut={answer.truncated} columns={[
           { name: 'started_at', title: 'Began', cell: (r) => moment(r.started_at) },
           { name: 'kind', title: 'What', cell: (r) => words(r.kind) },
           { name: 'status', title: 'Found', cell: (r) => <span class={`tag ${r.status === 'clean' ? '' : r.status === 'partly' ? 'warn' : 'bad'}`}>{r.status}</span> },
@@ -242,8 +242,8 @@ function Gaps() {
   const gaps = usePanel<Gap>('gaps', { limit: 50 }, { filters: false });
   return (
     <Panel of={gaps} span={6} height={tableHeight(5, true)} empty={<div class="state"><strong class="good">No gap is known</strong><p>Nothing that a source wrote is missing for good.</p></div>}>
-      {(rows) => (
-        <Table name="Gaps" rows={rows} page={5} columns={[
+      {(rows, answer) => (
+        <Table name="Gaps" rows={rows} page={5} cut={answer.truncated} columns={[
           { name: 'found_at', title: 'Found', cell: (r) => moment(r.found_at) },
           { name: 'source', title: 'Where', cell: (r) => (r.kind === 'source' ? `${r.source ?? ''} ${r.namespace ?? ''}` : `${r.destination ?? ''}: ${count(r.from_seq)}–${count(r.to_seq)}`) },
           { name: 'reason', title: 'Why', grow: true, cell: (r) => <span title={r.detail ?? ''}>{words(r.reason)}{r.action ? `, ${words(r.action)}` : ''}</span> },

@@ -4,13 +4,14 @@ import { sessionOf, sessionPath } from '../shell/pages';
 import { CostChart } from '../session/costs';
 import type { AgentRun } from '../session/step';
 import { Timeline } from '../session/timeline';
+import { projectName } from '../state/projects';
 import { path, query, set, to } from '../state/url';
-import { ago, clock, compact, count, millis, modelName, moment, money, num, percent, seconds, words } from '../ui/format';
+import { ago, clock, compact, count, counted, millis, modelName, moment, money, num, percent, seconds, words } from '../ui/format';
 import { useNow, usePanel } from '../ui/hooks';
 import { flagsOf, Panel } from '../ui/panel';
 import type { Row } from '../api/panel';
 import { Strip, stripPhone, Switch } from '../ui/strip';
-import { isRunning, projectName, sessionName, type SessionRow } from './sessions';
+import { isRunning, sessionName, type SessionRow } from './sessions';
 
 interface Whole extends SessionRow { turn_count: number; subagent_message_count: number; subagent_cost_usd: number; subagent_tokens: number; compaction_count: number; output_tokens: number; cache_read_tokens: number; tool_success_rate: number | null; cwd: string | null; cli_version: string | null; record_count: number }
 interface Turn { turn_number: number; started_at: string; active_seconds: number; task_category: string; is_interrupted: boolean; tool_call_count: number; tool_error_count: number; api_error_count: number; total_tokens: number; cost_usd: number; position: number | null }
@@ -53,10 +54,10 @@ export function SessionPage() {
             { name: 'Cost', value: money(r.cost_usd), note: num(r.subagent_cost_usd) > 0 ? `${percent(num(r.subagent_cost_usd) / Math.max(1e-9, num(r.cost_usd)), 0)} sub-agents` : undefined },
             { name: 'Tokens', value: compact(r.total_tokens), note: `${compact(r.output_tokens)} out` },
             { name: 'Active', value: seconds(r.active_seconds), note: `of ${seconds(r.duration_seconds)}` },
-            { name: 'Prompts', value: count(r.human_prompt_count), note: `${count(r.turn_count)} turns` },
+            { name: 'Prompts', value: count(r.human_prompt_count), note: counted(r.turn_count, 'turn') },
             { name: 'Tool calls', value: count(r.tool_call_count), note: r.tool_pending_count ? `${count(r.tool_pending_count)} under way` : undefined },
             { name: 'Errors', value: count(r.tool_error_count + r.api_error_count), note: r.tool_success_rate === null ? undefined : `${percent(r.tool_success_rate)} succeed` },
-            { name: 'Sub-agents', value: count(r.subagent_count), note: r.compaction_count ? `${count(r.compaction_count)} compactions` : undefined },
+            { name: 'Sub-agents', value: count(r.subagent_count), note: r.compaction_count ? counted(r.compaction_count, 'compaction') : undefined },
           ]} />
         )}
       </Panel>
@@ -99,7 +100,7 @@ function Turns({ session, jump }: { session: string; jump: (position: number) =>
             <li key={t.turn_number}>
               <button type="button" disabled={t.position === null} onClick={() => jump(t.position!)}>
                 <span><strong>{t.turn_number}</strong> {clock(t.started_at)} <span class="muted">{words(t.task_category)}</span></span>
-                <span class="muted">{t.tool_error_count + t.api_error_count > 0 && <span class="bad">{count(t.tool_error_count + t.api_error_count)} failed · </span>}{t.is_interrupted && <span class="warn">interrupted · </span>}{count(t.tool_call_count)} calls · {money(t.cost_usd)}</span>
+                <span class="muted">{t.tool_error_count + t.api_error_count > 0 && <span class="bad">{count(t.tool_error_count + t.api_error_count)} failed · </span>}{t.is_interrupted && <span class="warn">interrupted · </span>}{counted(t.tool_call_count, 'call')} · {money(t.cost_usd)}</span>
               </button>
             </li>
           ))}
@@ -118,7 +119,7 @@ function SubAgents({ runs, session }: { runs: ReturnType<typeof usePanel<AgentRu
             <li key={a.agent_id}>
               <a href={`${sessionPath(session)}?agent=${encodeURIComponent(a.agent_id)}`}>
                 <span><strong>{a.agent_type}</strong> <span class="muted">{clock(a.started_at)} · {words(a.status)}</span></span>
-                <span class="muted">{a.tool_error_count > 0 && <span class="bad">{count(a.tool_error_count)} failed · </span>}{count(a.tool_call_count)} calls · {millis(a.duration_ms)} · {money(a.cost_usd)}</span>
+                <span class="muted">{a.tool_error_count > 0 && <span class="bad">{count(a.tool_error_count)} failed · </span>}{counted(a.tool_call_count, 'call')} · {millis(a.duration_ms)} · {money(a.cost_usd)}</span>
               </a>
             </li>
           ))}
@@ -134,7 +135,7 @@ function ToolList({ session }: { session: string }) {
     <Panel of={tools} title="Tools" height={tools.answer?.rows.length ? 170 : 60} empty={<div class="state">None were called</div>}>
       {(rows) => (
         <ol class="turns scroll" tabIndex={0} aria-label="Tools">
-          {rows.map((t) => <li key={t.tool_name}><a href={to('/tools', { tool: t.tool_name })}><span><strong>{t.tool_name}</strong></span><span class="muted">{t.errors > 0 && <span class="bad">{count(t.errors)} failed · </span>}{count(t.calls)} calls · {millis(t.total_ms)}</span></a></li>)}
+          {rows.map((t) => <li key={t.tool_name}><a href={to('/tools', { tool: t.tool_name })}><span><strong>{t.tool_name}</strong></span><span class="muted">{t.errors > 0 && <span class="bad">{count(t.errors)} failed · </span>}{counted(t.calls, 'call')} · {millis(t.total_ms)}</span></a></li>)}
         </ol>
       )}
     </Panel>

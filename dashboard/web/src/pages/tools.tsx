@@ -2,7 +2,7 @@ import { days, tools as chosenTools } from '../state/filters';
 import { set, to } from '../state/url';
 import { DayChart, type Series } from '../ui/chart/days';
 import { Ranked } from '../ui/chart/ranked';
-import { compact, count, millis, moment, num, percent, words } from '../ui/format';
+import { compact, count, counted, millis, moment, num, percent, words } from '../ui/format';
 import { usePanel } from '../ui/hooks';
 import { Panel } from '../ui/panel';
 import { Strip, stripPhone } from '../ui/strip';
@@ -16,7 +16,7 @@ interface ToolRow {
 }
 interface Recovery { tool_name: string; failures: number; repeated: number; recovered: number }
 interface ErrorRow { tool_name: string; error_type: string; failures: number; sessions: number; last_at: string; last_session_id: string }
-interface FailureRow { created_at: string; tool_name: string; status: string; error_type: string | null; exit_code: number | null; execution_time_ms: number | null; session_id: string; turn_number: number; tool_call_key: string }
+interface FailureRow { created_at: string; tool_name: string; status: string; error_type: string | null; exit_code: number | null; execution_time_ms: number | null; session_id: string; turn_number: number; tool_call_key: string; failures: number }
 
 export function Tools() {
   return (
@@ -46,8 +46,8 @@ function Key() {
         const worst = rows.filter((r) => r.calls >= 20).sort((a, b) => num(a.success_rate) - num(b.success_rate))[0];
         return (
           <Strip figures={[
-            { name: 'Calls', value: compact(calls), note: `${count(rows.length)} tools` },
-            { name: 'Failed', value: percent(judged ? failed / judged : null), note: `${count(failed)} calls` },
+            { name: 'Calls', value: compact(calls), note: counted(rows.length, 'tool') },
+            { name: 'Failed', value: percent(judged ? failed / judged : null), note: counted(failed, 'call') },
             { name: 'Recovered', value: percent(failures ? recovered / failures : null), about: 'A later call of the same tool in the same turn succeeded', note: 'of the failed' },
             { name: 'Repeated at once', value: percent(failures ? repeated / failures : null), about: 'The next call was of the same tool', note: 'of the failed' },
             { name: 'Refused by a person', value: count(sum((r) => r.rejections)) },
@@ -95,7 +95,7 @@ function Why() {
     <Panel of={of} height={240} span={5} empty={<div class="state"><strong>No call failed in these days</strong></div>}>
       {(rows) => (
         <Ranked label="Why calls fail" entries={rows.map((r) => ({
-          key: r.tool_name + r.error_type, name: `${r.tool_name}: ${words(r.error_type)}`, value: r.failures, text: count(r.failures), note: `${count(r.sessions)} sessions`,
+          key: r.tool_name + r.error_type, name: `${r.tool_name}: ${words(r.error_type)}`, value: r.failures, text: count(r.failures), note: counted(r.sessions, 'session'),
           title: `The last in a session of ${moment(r.last_at)}`, href: to(sessionPath(r.last_session_id)), color: 'var(--series-5)',
         }))} />
       )}
@@ -152,7 +152,7 @@ function Failures() {
   const of = usePanel<FailureRow>('tool_failures', { limit: 200 });
   return (
     <Panel of={of} height={tableHeight(10, true)} empty={<div class="state"><strong>No call failed in these days</strong></div>}>
-      {(rows) => <Table name="Failed calls" columns={failureColumns} rows={rows} page={10} rowKey={(r) => r.tool_call_key} />}
+      {(rows) => <Table name="Failed calls" columns={failureColumns} rows={rows} page={10} of={num(rows[0]?.failures)} rowKey={(r) => r.tool_call_key} />}
     </Panel>
   );
 }

@@ -3,7 +3,7 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { getJSON } from '../api/client';
-import { clock, compact, count, millis, modelName, moment, money, words } from '../ui/format';
+import { compact, count, counted, clock, millis, modelName, moment, money, words } from '../ui/format';
 import { rowsOf, type Step } from './steps';
 import { Timeline } from './timeline';
 
@@ -96,7 +96,7 @@ function Call({ step, position, session, agents }: Props) {
       {run && (
         <div class="agent">
           <button type="button" class="button" aria-expanded={inside} onClick={() => setInside(!inside)}>{inside ? '▾' : '▸'} Sub-agent {run.agent_type}</button>
-          <span class="muted">{run.model ? `${modelName(run.model)} · ` : ''}{count(run.tool_call_count)} calls{run.tool_error_count ? `, ${count(run.tool_error_count)} failed` : ''} · {compact(run.total_tokens)} tokens · {money(run.cost_usd)} · {millis(run.duration_ms)} · {words(run.status)}</span>
+          <span class="muted">{run.model ? `${modelName(run.model)} · ` : ''}{counted(run.tool_call_count, 'call')}{run.tool_error_count ? `, ${count(run.tool_error_count)} failed` : ''} · {counted(run.total_tokens, 'token', compact)} · {money(run.cost_usd)} · {millis(run.duration_ms)} · {words(run.status)}</span>
           {inside && <Timeline view={{ session, agent: run.agent_id, only: '' }} agents={agents} />}
         </div>
       )}
@@ -159,7 +159,7 @@ function Whole({ step, session, cut }: { step: Step; session: string; cut: boole
     <div class="blocks">
       {blocks.map((b, i) => (
         <div key={i}>
-          <h3>{words(b.block_type)} · {b.document_type} · {count(b.length)} characters{b.result_length !== null && b.result !== null && b.result_length > b.result.length ? ', the first 64 KiB kept' : ''}</h3>
+          <h3>{words(b.block_type)} · {b.document_type} · {counted(b.length, 'character')}{b.result_length !== null && b.result !== null && b.result_length > b.result.length ? ', the first 64 KiB kept' : ''}</h3>
           <pre tabIndex={0}>{b.block_type === 'tool_use' ? pretty(b.input) : b.block_type === 'tool_result' ? (b.result ?? '(empty)') : (b.text ?? '(not text)')}</pre>
           <Raw source={b.source} id={b.document_id} />
         </div>

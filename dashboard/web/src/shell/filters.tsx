@@ -1,14 +1,14 @@
 // The bar of filters: project, days, model, tool. All of it is in the URL.
 import { useState } from 'preact/hooks';
-import { dataDays, dataRangePanel, days, filterCount, models, presets, projects, tools } from '../state/filters';
+import { dataDays, days, filterCount, models, presets, projects, tools } from '../state/filters';
+import { projectName, projectsPanel } from '../state/projects';
 import { here_, set } from '../state/url';
 import { addDays, daysBetween, zone } from '../state/zone';
-import { compact, count, day, modelName } from '../ui/format';
-import { useKept, usePanel } from '../ui/hooks';
+import { compact, count, counted, day, modelName } from '../ui/format';
+import { usePanel } from '../ui/hooks';
 import { Menu } from '../ui/menu';
 
 export function FilterBar() {
-  useKept(dataRangePanel);
   return (
     <div class="filters" role="toolbar" aria-label="Filters">
       <Projects />
@@ -21,20 +21,17 @@ export function FilterBar() {
   );
 }
 
-export interface ProjectRow { project_id: string; project_name: string; project_path: string; total_sessions: number; total_messages: number; total_tokens: number; last_activity: string }
-
 function Projects() {
-  const { answer } = usePanel<ProjectRow>('projects', {}, { filters: false });
-  const rows = answer?.rows ?? [];
+  const rows = projectsPanel.data.value?.rows ?? [];
   const chosen = projects.value;
   const sessions = rows.reduce((sum, r) => sum + r.total_sessions, 0);
-  const named = chosen.length === 1 ? (rows.find((r) => r.project_id === chosen[0])?.project_name ?? chosen[0]!) : `${chosen.length} projects`;
+  const named = chosen.length === 1 ? projectName(chosen[0]!) : `${chosen.length} projects`;
   const label = chosen.length === 0 ? `All projects${rows.length ? ` (${count(rows.length)})` : ''}` : named;
   return (
     <Menu name={`Project ${label}`} kind={`choice ${chosen.length ? 'set' : ''}`} wide label={<><span class="what">Project</span>{' '}<span class="clip">{label}</span></>}>
       {(close) => (
-        <Choices what="project" all={`All projects · ${count(sessions)} sessions`} chosen={chosen} close={close}
-          options={rows.map((r) => ({ value: r.project_id, name: r.project_name || r.project_id, title: r.project_path || r.project_id, note: `${count(r.total_sessions)} sessions` }))} />
+        <Choices what="project" all={`All projects · ${counted(sessions, 'session')}`} chosen={chosen} close={close}
+          options={rows.map((r) => ({ value: r.project_id, name: projectName(r.project_id), title: r.project_path || r.project_id, note: counted(r.total_sessions, 'session') }))} />
       )}
     </Menu>
   );
@@ -63,7 +60,7 @@ function ToolsMenu() {
     <Menu name={`Tool ${label}`} kind={`choice ${chosen.length ? 'set' : ''}`} wide label={<><span class="what">Tool</span>{' '}<span class="clip">{label}</span></>}>
       {(close) => (
         <Choices what="tool" all="All tools" chosen={chosen} close={close} empty="No tool in these days."
-          options={(answer?.rows ?? []).map((r) => ({ value: r.tool_name, name: r.tool_name, note: `${compact(r.calls)} calls` }))} />
+          options={(answer?.rows ?? []).map((r) => ({ value: r.tool_name, name: r.tool_name, note: counted(r.calls, 'call', compact) }))} />
       )}
     </Menu>
   );

@@ -1,11 +1,11 @@
 // Search for a session by its title, or go to a page, a project, a tool, a model, some days.
 import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
 import { presets } from '../state/filters';
+import { projectName, projectsPanel } from '../state/projects';
 import { go, here_, path, to } from '../state/url';
 import { modelName, moment } from '../ui/format';
 import { usePanel } from '../ui/hooks';
 import { opening } from '../ui/opening';
-import type { ProjectRow } from './filters';
 import { places, sessionPath } from './pages';
 
 export const { open: openPalette, Dialog: Palette } = opening('Search or go to', 'palette', Search);
@@ -55,7 +55,7 @@ function Search({ close }: { close: () => void }) {
 
 /** What a text is found in; of sessions, those that the service found for what it was asked last. */
 function useFind(asked: string): (text: string) => Item[] {
-  const projects = usePanel<ProjectRow>('projects', {}, { filters: false }).answer?.rows;
+  const projects = projectsPanel.data.value?.rows;
   const models = usePanel<{ model: string }>('models', {}, { filters: false }).answer?.rows;
   const tools = usePanel<{ tool_name: string; calls: number }>('tools', {}, { filters: false }).answer?.rows;
   const sessions = usePanel<{ session_id: string; title: string; session_end: string }>('sessions', { search: asked, limit: 12 }, { filters: false }).answer?.rows;
@@ -67,7 +67,7 @@ function useFind(asked: string): (text: string) => Item[] {
     for (const p of places) if (fits(p.name, p.about)) out.push({ key: p.path, group: 'Page', name: p.name, note: p.about, href: to(p.path) });
     const found = (sessions ?? []).map((s): Item => ({ key: s.session_id, group: 'Session', name: s.title || s.session_id, note: moment(s.session_end), href: to(sessionPath(s.session_id)) }));
     for (const p of (projects ?? []).filter((p) => fits(p.project_name, p.project_path, p.project_id)).slice(0, 6)) {
-      out.push({ key: 'p' + p.project_id, group: 'Project', name: p.project_name || p.project_id, note: p.project_path ?? '', href: here('/', { project: p.project_id }) });
+      out.push({ key: 'p' + p.project_id, group: 'Project', name: projectName(p.project_id), note: p.project_path ?? '', href: here('/', { project: p.project_id }) });
     }
     // Sessions are searched for by the service and come last in time: so also in the list, which then does not move.
     if (text === '') return [...out, ...found.slice(0, 5)];

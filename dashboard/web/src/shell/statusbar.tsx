@@ -2,24 +2,25 @@
 import { link, status } from '../api/events';
 import { asOf, lastQuery } from '../api/panel';
 import { importing } from '../api/status';
+import { type ProjectRow, projectsPanel } from '../state/projects';
 import { to } from '../state/url';
 import { zone } from '../state/zone';
-import { ago, compact, count, millis, moment } from '../ui/format';
-import { useNow, usePanel } from '../ui/hooks';
-import type { ProjectRow } from './filters';
+import { ago, compact, counted, millis, moment } from '../ui/format';
+import { useKept, useNow } from '../ui/hooks';
 
 export function StatusBar() {
   const s = status.value;
-  const projects = usePanel<ProjectRow>('projects', {}, { filters: false }).answer?.rows;
+  useKept(projectsPanel);
+  const projects = projectsPanel.data.value?.rows;
   const sum = (pick: (p: ProjectRow) => number) => projects?.reduce((total, p) => total + pick(p), 0) ?? 0;
   return (
     <footer class="statusbar">
       <Live />
-      {projects && <span class="wide-only totals" title="All that there is, whatever the filters say">{count(sum((p) => p.total_sessions))} sessions · {compact(sum((p) => p.total_messages))} messages · {compact(sum((p) => p.total_tokens))} tokens</span>}
+      {projects && <span class="wide-only totals" title="All that there is, whatever the filters say">{counted(sum((p) => p.total_sessions), 'session')} · {counted(sum((p) => p.total_messages), 'message', compact)} · {counted(sum((p) => p.total_tokens), 'token', compact)}</span>}
       <Progress />
       <span class="gap" />
-      {!!s?.models?.tests?.failed && <a class="bad" href={to('/pipeline')}>{count(s.models.tests.failed)} failing tests</a>}
-      {!!s?.stream?.dead_letters && <a class="bad" href={to('/pipeline')}>{count(s.stream.dead_letters)} dead letters</a>}
+      {!!s?.models?.tests?.failed && <a class="bad" href={to('/pipeline')}>{counted(s.models.tests.failed, 'failing test')}</a>}
+      {!!s?.stream?.dead_letters && <a class="bad" href={to('/pipeline')}>{counted(s.stream.dead_letters, 'dead letter')}</a>}
       <span class="wide-only last-query" title={`The last query: ${lastQuery.value?.panel ?? 'none yet'}`}>{lastQuery.value && `query ${millis(lastQuery.value.seconds * 1000)}`}</span>
       <span class="wide-only zone" title={`Days and hours are those of this time zone. Version ${s?.version ?? ''}`}>{zone.value}</span>
     </footer>
@@ -30,7 +31,7 @@ function Live() {
   const now = useNow();
   const newest = status.value?.models?.newest ?? asOf.value?.newest;
   const state = link.value;
-  const text = { live: 'live', connecting: 'connecting…', stopped: 'the service does not answer', resting: 'resting' }[state];
+  const text = { live: 'live', connecting: 'connecting…', stopped: 'no answer', resting: 'resting' }[state];
   return (
     <a class={`live ${state}`} href={to('/pipeline')} data-link={state} title={newest ? `The newest document in the models arrived ${moment(newest)}` : 'No document yet'}>
       <i aria-hidden="true" /><span>{text}</span>{newest && <span class="fresh">data {ago(newest, now)}</span>}

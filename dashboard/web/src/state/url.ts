@@ -33,9 +33,13 @@ export function to(page: string, change: Change = {}): string {
   return text ? `${page}?${text}` : page;
 }
 
-/** This page's address, changed. */
+/** What else chooses rows: with others, the page of them that is shown is another. */
+const choosing = new Set<string>([...filterNames, 'search', 'only', 'order']);
+
+/** This page's address, changed. What chooses other rows begins at their first page. */
 export function here_(change: Change): string {
   const params = new URLSearchParams(query.value);
+  if (Object.keys(change).some((name) => choosing.has(name))) params.delete('page');
   apply(params, change);
   const text = params.toString();
   return text ? `${path.value}?${text}` : path.value;

@@ -12,6 +12,9 @@ const fineDollars = new Intl.NumberFormat('en-US', { style: 'currency', currency
 export const count = (value: unknown): string => whole.format(num(value));
 export const compact = (value: unknown): string => (Math.abs(num(value)) < 10_000 ? whole.format(num(value)) : compactFormat.format(num(value)));
 
+/** A number with what it counts, of which there may be one. */
+export const counted = (value: unknown, one: string, as = count): string => `${as(value)} ${one}${num(value) === 1 ? '' : 's'}`;
+
 export function money(value: unknown): string {
   const n = num(value);
   if (n !== 0 && Math.abs(n) < 0.01) return fineDollars.format(n);

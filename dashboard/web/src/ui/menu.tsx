@@ -31,6 +31,8 @@ export function Menu({ label, name, kind = '', wide = false, align = 'left', chi
         event.stopPropagation();
         close();
       }
+      // Where the focus goes to nothing of the page, nothing says that it came.
+      if (event.key === 'Tab') setTimeout(() => { if (!root.current?.contains(document.activeElement)) setOpen(false); });
     };
     document.addEventListener('pointerdown', outside);
     document.addEventListener('focusin', outside);

@@ -6,7 +6,7 @@ import { download } from '../api/client';
 import type { Answer, Row } from '../api/panel';
 import { status } from '../api/events';
 import { importing } from '../api/status';
-import { dataDays, days, models, projects, tools } from '../state/filters';
+import { dataDays, days, filterCount, models, projects, tools } from '../state/filters';
 import { here_ } from '../state/url';
 import { count, day, moment, num } from './format';
 import type { Shown } from './hooks';
@@ -110,6 +110,18 @@ export function Flags({ flags }: { flags: Flag[] }) {
   );
 }
 
+const mostRows = 100_000;
+
+/** Where all rows of a panel are, not just those that are shown. */
+function allAsCSV(url: string, limited: boolean): string {
+  const [path, query] = url.split('?');
+  const params = new URLSearchParams(query);
+  params.delete('offset');
+  if (limited) params.set('limit', String(mostRows));
+  params.set('format', 'csv');
+  return `${path}?${params}`;
+}
+
 interface MenuProps {
   of: Shown<unknown>;
   chart: boolean;
@@ -120,7 +132,10 @@ interface MenuProps {
 function PanelMenu({ of, chart, asTable, onTable }: MenuProps) {
   const answer = of.answer as Answer<Row> | undefined;
   const [said, setSaid] = useState('');
-  const csv = of.url + (of.url.includes('?') ? '&' : '?') + 'format=csv';
+  const save = (close: () => void) => {
+    const done = ({ cut }: { cut: boolean }) => (cut ? setSaid('Saved, but not to the end: there are more rows than one file takes.') : close());
+    download(allAsCSV(of.url, !!answer?.parameters.includes('limit')), `${of.name}.csv`).then(done, (fault: Error) => setSaid(fault.message));
+  };
   return (
     <Menu kind="quiet" name={`More on ${answer?.title ?? 'this panel'}: CSV, SQL, models`} label={<span aria-hidden="true">⋯</span>} wide align="right">
       {(close) => (
@@ -129,7 +144,7 @@ function PanelMenu({ of, chart, asTable, onTable }: MenuProps) {
             {chart && (
               <button type="button" class="button" onClick={() => { onTable(); close(); }}>{asTable ? 'Show as chart' : 'Show as table'}</button>
             )}
-            <button type="button" class="button" onClick={() => download(csv, `${of.name}.csv`).then(close, (e: Error) => setSaid(e.message))}>Save as CSV</button>
+            <button type="button" class="button" onClick={() => save(close)}>Save as CSV</button>
             {answer && (
               <button type="button" class="button" onClick={() => navigator.clipboard.writeText(answer.sql).then(() => setSaid('Copied.'), () => setSaid('The browser did not allow it.'))}>Copy SQL</button>
             )}
@@ -188,13 +203,15 @@ export function NoRows() {
     );
   }
   const beyond = known && shown && (known.last < shown.from || known.first > shown.to);
+  const filtered = filterCount.value > 0;
   return (
     <div class="state" key="nothing">
-      <strong>Nothing in these days{beyond ? '' : ' with these filters'}</strong>
+      <strong>Nothing in these days{filtered && !beyond ? ' with these filters' : ''}</strong>
       {known && <p>There is data from {day(known.first)} to {day(known.last)}.</p>}
       <div class="row">
-        {beyond && <a class="button" href={here_({ at: 'last', from: null, to: null })}>Jump to the last data</a>}
-        <a class="button" href={here_({ project: null, model: null, tool: null })}>Clear the filters</a>
+        {(beyond || !filtered) && !shown?.atLast && <a class="button" href={here_({ at: 'last', from: null, to: null })}>Jump to the last data</a>}
+        {!filtered && shown?.name !== 'all' && <a class="button" href={here_({ range: 'all', at: null, from: null, to: null })}>All time</a>}
+        {filtered && <a class="button" href={here_({ project: null, model: null, tool: null })}>Clear the filters</a>}
       </div>
     </div>
   );
