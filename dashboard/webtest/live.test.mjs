@@ -107,6 +107,16 @@ for (const path of ['/', '/tools', '/cost', '/sessions', '/pipeline']) {
   });
 }
 
+/** What of the bars at the head is under the alert, and what of the status bar runs into its neighbour. */
+const covered = (page) => page.evaluate(() => {
+  const box = (one) => one.getBoundingClientRect();
+  const over = (a, b) => box(a).left < box(b).right && box(b).left < box(a).right && box(a).top < box(b).bottom && box(b).top < box(a).bottom;
+  const alert = document.querySelector('.stopped[role=alert]');
+  const under = [...document.querySelectorAll('header.top a, header.top button, .filters button, .statusbar > *')].filter((one) => box(one).width > 0 && over(alert, one));
+  const parts = [...document.querySelectorAll('.statusbar .live > *, .statusbar .totals')];
+  return [...under, ...parts.filter((one, i) => parts.slice(0, i).some((other) => over(one, other)) || one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0)].map((one) => one.textContent);
+});
+
 test('a stopped service shows as such, a started one heals the page, and what came meanwhile is there', async () => {
   const t = await tab(browser, service.url);
   try {
@@ -117,6 +127,7 @@ test('a stopped service shows as such, a started one heals the page, and what ca
     await service.stop();
     await t.page.getByRole('alert').filter({ hasText: 'does not answer' }).waitFor();
     await t.page.locator('[data-link=stopped]').waitFor();
+    assert.deepEqual(await covered(t.page), [], 'what is said of it covers what leads on');
     assert.equal(await t.page.locator('[data-panel=overview_totals]').textContent(), before, 'what was shown went away');
     await new Session('meanwhile', { project: '-home-dev-meanwhile' }).prompt('Said while nobody listened').say('Yes.').write(transcripts);
     await service.start();

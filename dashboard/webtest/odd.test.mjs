@@ -95,6 +95,16 @@ describe('markup, emoji, long names and words, decades', () => {
     },
   }));
   test('the others’ pages', () => look(it, 'sessions', ['emoji', 'words', 'decades'].map((name) => `/sessions/${it.made[name].id}`), { each: ran }));
+  test('what is dated years ahead is neither now nor the last data, and is there when its day is asked for', () => look(it, 'ahead', ['/', '/sessions?from=2038-01-19&to=2038-01-19'], {
+    each: async (page, path) => {
+      if (path !== '/') return page.locator('[data-panel=sessions] tbody').getByText('an old one').waitFor();
+      assert.match(await page.locator('[data-panel=sessions_running]').textContent(), /WWWW/);
+      await page.keyboard.press('l');
+      await page.waitForURL(/at=last/);
+      await drawn(page);
+      assert.doesNotMatch(await page.locator('.note-days').textContent(), /2038/);
+    },
+  }));
   test('on a phone too', () => look(it, 'phone', [...all.map((path) => `${path}?range=all`), `/sessions/${it.made.emoji.id}`, `/sessions/${it.made.words.id}`], { options: { viewport: phone } }));
   test('and for who cannot see it', async () => {
     const t = await tab(browser, it.service.url, { reduced: 'reduce' });
