@@ -59,10 +59,8 @@ func (a *API) panel(w http.ResponseWriter, r *http.Request, values url.Values) e
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"session", "key"} { // without one there is nothing that such a panel could be about
-		if slices.Contains(panel.Parameters, name) && !values.Has(name) {
-			return badRequest(fmt.Sprintf("%s needs a %s", panel.Name, name), "Give it as ?"+name+"=…; /api/v1/panels names the parameters.")
-		}
+	if slices.Contains(panel.Parameters, "session") && !values.Has("session") {
+		return badRequest(panel.Name+" is about one session", "Say which with ?session=…")
 	}
 	data, err := a.warehouse()
 	if err != nil {
