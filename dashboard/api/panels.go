@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	panelRows  = 1000 // of JSON at most, and of a panel without a limit of its own
+	panelRows  = 1000 // of JSON at most, where it is asked for so many; a panel without a limit has maxLimit
 	panelLimit = 50   // of one with
 	maxListed  = 100  // values of a list
 )
@@ -285,7 +285,7 @@ func (p panelRequest) rows(panel panels.Panel) int {
 	if slices.Contains(panel.Parameters, "limit") {
 		return p.limit
 	}
-	return p.most
+	return max(p.most, maxLimit)
 }
 
 var dates = regexp.MustCompile(`\$(from|to)\b`)

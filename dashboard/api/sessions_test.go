@@ -122,6 +122,11 @@ func testShares(t *testing.T, s *served) {
 	if rows, total, _ := sum("cost_by_project?limit=3", "all_cost_usd", ""); rows != 3 || total != 3*28 {
 		t.Errorf("projects: %d rows of %v", rows, total)
 	}
+	s.exec(`INSERT INTO marts.fct_api_requests SELECT * EXCLUDE (i) REPLACE ('one of ' || i AS model, 0 AS cost_usd) FROM (FROM marts.fct_api_requests LIMIT 1), range(1500) r(i)`)
+	s.exec("INSERT INTO meta.refreshes SELECT * REPLACE (id + 1 AS id) FROM meta.refreshes ORDER BY id DESC LIMIT 1")
+	if rows, total, _ := sum("cost_by_day?", "cost_usd", ""); rows < 1500 || total != 28 {
+		t.Errorf("days and models: %d rows of %v", rows, total)
+	}
 	if rows, total, _ := sum("cost_by_model?limit=1&to="+url.QueryEscape("2025-11-30"), "all_cost_usd", ""); rows != 1 || total != 5 {
 		t.Errorf("models: %d rows of %v", rows, total)
 	}

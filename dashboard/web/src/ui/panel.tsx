@@ -50,6 +50,7 @@ export function Panel<R = Row>({ of, title, about, height, phone, span = 12, fla
       <header>
         <h2 title={about ?? answer?.about}>{name}</h2>
         {answer && <Unfiltered parameters={answer.parameters} />}
+        {answer?.truncated && !answer.parameters.includes('limit') && <span class="tag warn" title="There is more than one answer holds: choose fewer days">the first {count(answer.rows.length)} rows only</span>}
         <Flags flags={flags ?? (answer ? flagsOf(answer.rows as Row[]) : [])} />
         <div class="aside">{aside}</div>
         <PanelMenu of={of} chart={chart} asTable={asTable} onTable={() => setAsTable(!asTable)} />
