@@ -127,7 +127,7 @@ export async function one(root) {
 export async function many(root, { sessions = 75, failures = 350, broken = 156, now = new Date() } = {}) {
   const made = [];
   for (let i = 0; i < sessions; i++) {
-    const session = new Session(`many ${i}`, { project: `-home-dev-p${i}`, at: new Date(now.getTime() - 30_000 - i * 5000), step: 10, model: i === 7 ? 'claude-haiku-4-5-20251001' : undefined });
+    const session = new Session(`many ${i}`, { project: `-home-dev-p${i}`, at: new Date(now.getTime() - 30_000 - i * 1000), step: 10, model: i === 7 ? 'claude-haiku-4-5-20251001' : undefined });
     session.common.cwd = i < 2 ? `/home/${'ab'[i]}/twin` : `/home/dev/name${i}`;
     session.prompt(i === 3 ? '=HYPERLINK("http://evil.example")' : `session ${String(i).padStart(2, '0')} begins`);
     if (i === 5) for (let n = 0; n < failures; n++) session.use('Bash', { command: `make ${n}` }, 'no', { error: true });

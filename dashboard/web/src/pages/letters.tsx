@@ -1,5 +1,5 @@
 // The dead letters: what could not be published or converted, why, what it holds, and what can be done with it.
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { ApiError, getJSON, post } from '../api/client';
 import type { components } from '../api/schema';
 import { bytes, count, moment, num, words } from '../ui/format';
@@ -34,7 +34,10 @@ export function DeadLetters({ total }: { total: number | undefined }) {
   // Where the pages up to the one that is shown begin; the service says where the next one does.
   const [starts, setStarts] = useState([0]);
   const after = starts[starts.length - 1]!;
+  const shown = useRef(after);
+  shown.current = after;
   const read = () => getJSON<Answer>(`/api/v1/dead-letters?limit=${pageSize}&after=${after}`).then((a) => {
+    if (shown.current !== after) return; // another page was asked for meanwhile
     if (!a.letters?.length && after > 0) setStarts([0]); // what stood here is gone
     else setAnswer(a);
     setError(undefined);
