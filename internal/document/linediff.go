@@ -16,7 +16,7 @@ func lines(text string) int64 {
 	return n
 }
 
-// maxDiffCells bounds a comparison: what differs in more lines than that counts as replaced.
+// maxDiffCells bounds a comparison: texts that are longer, and differ in more than some 700 lines, count as replaced.
 const maxDiffCells = 1 << 18
 
 // changedLines compares two texts line by line: what is not in their longest common subsequence was removed or added.
@@ -29,10 +29,12 @@ func changedLines(from, to string) lineChange {
 		a, b = a[:len(a)-1], b[:len(b)-1]
 	}
 	n := lineChange{added: int64(len(b)), removed: int64(len(a))}
-	if len(a) == 0 || len(b) == 0 || len(a)*len(b) > maxDiffCells {
-		return n
+	var common int64
+	if len(a)*len(b) <= maxDiffCells {
+		common = commonLines(a, b)
+	} else {
+		common = nearlyAlike(a, b)
 	}
-	common := commonLines(a, b)
 	return lineChange{added: n.added - common, removed: n.removed - common}
 }
 
@@ -59,4 +61,27 @@ func commonLines(a, b []string) int64 {
 		}
 	}
 	return row[len(b)]
+}
+
+// nearlyAlike is commonLines for texts of which most is common, in time that grows with what is not (Myers, "An O(ND)
+// Difference Algorithm and Its Variations", 1986): 0 if that is too much.
+func nearlyAlike(a, b []string) int64 {
+	// furthest[k] is how far into a one comes with d lines added and removed, k more removed than added.
+	furthest := map[int]int{1: 0}
+	for d, cells := 0, 0; cells < maxDiffCells; d++ {
+		for k := -d; k <= d; k, cells = k+2, cells+1 {
+			x := furthest[k-1] + 1
+			if k == -d || k != d && furthest[k-1] < furthest[k+1] {
+				x = furthest[k+1]
+			}
+			for x < len(a) && x-k < len(b) && a[x] == b[x-k] {
+				x++
+			}
+			if x >= len(a) && x-k >= len(b) {
+				return int64(len(a)+len(b)-d) / 2
+			}
+			furthest[k] = x
+		}
+	}
+	return 0
 }
