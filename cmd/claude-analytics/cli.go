@@ -14,6 +14,7 @@ import (
 
 	"claude-analytics/ingest/mongodb"
 	"claude-analytics/internal/config"
+	"claude-analytics/internal/stream"
 )
 
 // cli is the whole command line.
@@ -152,10 +153,11 @@ var errCheckFailed = errors.New("a check failed")
 func exitCode(err error) int {
 	var usage usageError
 	var lost *mongodb.HistoryLostError
+	var remote *stream.RemoteError
 	switch {
 	case errors.As(err, &lost):
 		return exitHistoryLost
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &remote) && remote.BadRequest:
 		return exitUsage
 	case errors.Is(err, errCheckFailed):
 		return exitCheckFailed

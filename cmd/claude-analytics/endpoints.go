@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"claude-analytics/internal/stream"
@@ -30,17 +31,20 @@ func (s *service) serveEndpoints(ctx context.Context) (stop func(), err error) {
 	return stop, nil
 }
 
-// endpoint decodes a request's JSON, calls handle, and encodes its answer. An empty body is the empty request.
+// endpoint decodes a request's JSON, calls handle, and encodes its answer. A fault of the request is told apart from one of
+// the service.
 func endpoint[Request, Answer any](name string, handle func(context.Context, Request) (Answer, error)) stream.Endpoint {
 	return stream.Endpoint{Name: name, Handle: func(ctx context.Context, body []byte) ([]byte, error) {
-		var request Request
-		if len(body) > 0 {
-			if err := json.Unmarshal(body, &request); err != nil {
-				return nil, fmt.Errorf("the request must be JSON: %w", err)
-			}
+		request, err := decodeRequest[Request](body)
+		if err != nil {
+			return nil, stream.BadRequest(err)
 		}
 		answer, err := handle(ctx, request)
-		if err != nil {
+		var usage usageError
+		switch {
+		case errors.As(err, &usage):
+			return nil, stream.BadRequest(err)
+		case err != nil:
 			return nil, err
 		}
 		return json.Marshal(answer)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -67,11 +68,14 @@ func (c *queryCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
+	request := queryRequest{SQL: sql, Limit: c.Limit, Timeout: c.Timeout.String(), Raw: c.Raw, Arrow: c.Parquet != ""}
+	if _, err := request.limits(); err != nil {
+		return err
+	}
 	cfg, log, err := e.startOnce(nil)
 	if err != nil {
 		return err
 	}
-	request := queryRequest{SQL: sql, Limit: c.Limit, Timeout: c.Timeout.String(), Raw: c.Raw, Arrow: c.Parquet != ""}
 	answer, err := queryAnywhere(ctx, cfg, log, request)
 	if err != nil {
 		return err
@@ -172,17 +176,37 @@ type asked struct {
 	arrow func(warehouse.Limits, func(array.RecordReader) error) (truncated bool, err error)
 }
 
-// limited runs a query within what the request asks for, as far as that is allowed.
+// What one query may ask for, and what it gets where it does not say.
+const (
+	mostRows, usualRows     = 1_000_000, 10_000
+	longestQuery, usualTime = 10 * time.Minute, 30 * time.Second
+)
+
+// limits checks what the request asks for: a bound that cannot be kept to is refused, not replaced by another.
+func (r queryRequest) limits() (warehouse.Limits, error) {
+	limits := warehouse.Limits{Rows: cmp.Or(r.Limit, usualRows), Timeout: usualTime}
+	if strings.TrimSpace(r.SQL) == "" {
+		return limits, usagef("the request holds no sql")
+	}
+	if limits.Rows < 1 || limits.Rows > mostRows {
+		return limits, usagef("limit must be 1 to %d rows, not %d", mostRows, r.Limit)
+	}
+	if r.Timeout == "" {
+		return limits, nil
+	}
+	var err error
+	if limits.Timeout, err = time.ParseDuration(r.Timeout); err != nil || limits.Timeout <= 0 || limits.Timeout > longestQuery {
+		return limits, usagef("timeout must be a duration up to %s such as 30s, not %q", longestQuery, r.Timeout)
+	}
+	return limits, nil
+}
+
+// limited runs a query within what the request asks for.
 func limited(request queryRequest, database asked) (queryAnswer, error) {
-	timeout, err := time.ParseDuration(request.Timeout)
-	if err != nil || timeout <= 0 || timeout > 10*time.Minute {
-		timeout = 30 * time.Second
+	limits, err := request.limits()
+	if err != nil {
+		return queryAnswer{}, err
 	}
-	limit := request.Limit
-	if limit <= 0 || limit > 1_000_000 {
-		limit = 10_000
-	}
-	limits := warehouse.Limits{Rows: limit, Timeout: timeout}
 	if request.Arrow {
 		return arrowAnswer(database, limits)
 	}

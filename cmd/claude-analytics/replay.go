@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -53,14 +52,6 @@ type replayRequest struct {
 	// Progress asks how far the replay that goes on has come, or what the last one did; Stop ends it.
 	Progress bool `json:"progress,omitempty"`
 	Stop     bool `json:"stop,omitempty"`
-}
-
-// UnmarshalJSON refuses names that it does not know: a bound that is misspelt would replay everything.
-func (r *replayRequest) UnmarshalJSON(text []byte) error {
-	type plain replayRequest
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	return decoder.Decode((*plain)(r))
 }
 
 // part checks the bounds.

@@ -19,6 +19,8 @@ const (
 	serviceVersion = "1.0.0"
 	// serviceFailed is the error code of an endpoint that returned an error.
 	serviceFailed = "500"
+	// requestRefused is that of one that a request cannot have meant, or that cannot be read.
+	requestRefused = "400"
 	// dialReconnects is how often a client tries to come back to a server that is gone, before its requests fail.
 	dialReconnects = 240
 )
@@ -27,9 +29,16 @@ const (
 type Endpoint struct {
 	Name string
 	// Handle answers a request; JSON in, JSON out. Its context ends when the service stops. An error is sent as
-	// {"error": "…"}. Requests are handled beside each other.
+	// {"error": "…"}, with the code 400 if it is a BadRequest, else 500. Requests are handled beside each other.
 	Handle func(ctx context.Context, body []byte) ([]byte, error)
 }
+
+// BadRequest marks err as a fault of the request: whoever asks again in the same way gets it again.
+func BadRequest(err error) error { return badRequest{err} }
+
+type badRequest struct{ error }
+
+func (e badRequest) Unwrap() error { return e.error }
 
 // Serve answers requests on the endpoints until stop is called, which waits for those in hand. Every process that
 // serves an endpoint answers: there is no queue group.
@@ -104,10 +113,14 @@ func (c *Conn) answer(ctx context.Context, endpoint Endpoint, request micro.Requ
 	if err == nil {
 		err = request.Respond(body)
 	} else {
-		text := err.Error()
+		text, code := err.Error(), serviceFailed
+		var bad badRequest
+		if errors.As(err, &bad) {
+			code = requestRefused
+		}
 		// The text cannot fail to be encoded.
 		body, _ = json.Marshal(errorBody{Error: text})
-		err = request.Error(serviceFailed, headerText(text), body)
+		err = request.Error(code, headerText(text), body)
 	}
 	if err != nil {
 		c.log.Warn().Err(err).Str("endpoint", endpoint.Name).Msg("answer could not be sent")
@@ -174,6 +187,8 @@ func Dial(ctx context.Context, url, creds string) (*Client, error) {
 type RemoteError struct {
 	Endpoint string
 	Text     string
+	// BadRequest: the request is at fault, not the service.
+	BadRequest bool
 }
 
 // Error implements error.
@@ -189,12 +204,12 @@ func (c *Client) Request(ctx context.Context, name string, body []byte) ([]byte,
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: %w", name, err)
 	}
-	if answer.Header.Get(micro.ErrorCodeHeader) != "" {
+	if code := answer.Header.Get(micro.ErrorCodeHeader); code != "" {
 		var failure errorBody
 		if json.Unmarshal(answer.Data, &failure) != nil || failure.Error == "" {
 			failure.Error = answer.Header.Get(micro.ErrorHeader)
 		}
-		return nil, &RemoteError{Endpoint: name, Text: failure.Error}
+		return nil, &RemoteError{Endpoint: name, Text: failure.Error, BadRequest: code == requestRefused}
 	}
 	return answer.Data, nil
 }

@@ -20,6 +20,7 @@ func TestService(t *testing.T) {
 			return append([]byte(`{"got":`), append(body, '}')...), nil
 		}},
 		{Name: "query", Handle: func(context.Context, []byte) ([]byte, error) { return nil, errors.New("no such table: ü\nof 2 lines") }},
+		{Name: "bad", Handle: func(context.Context, []byte) ([]byte, error) { return nil, BadRequest(errors.New("no such field")) }},
 		{Name: "huge", Handle: func(context.Context, []byte) ([]byte, error) { return make([]byte, 40<<20), nil }},
 		{Name: "slow", Handle: func(ctx context.Context, _ []byte) ([]byte, error) {
 			close(slow)
@@ -40,8 +41,11 @@ func TestService(t *testing.T) {
 		t.Errorf("status: %s, %v", answer, err)
 	}
 	var remote *RemoteError
-	if _, err := client.Request(ctx, "query", nil); !errors.As(err, &remote) || remote.Text != "no such table: ü\nof 2 lines" || remote.Endpoint != "query" {
+	if _, err := client.Request(ctx, "query", nil); !errors.As(err, &remote) || remote.Text != "no such table: ü\nof 2 lines" || remote.Endpoint != "query" || remote.BadRequest {
 		t.Errorf("query: %v", err)
+	}
+	if _, err := client.Request(ctx, "bad", nil); !errors.As(err, &remote) || !remote.BadRequest || remote.Text != "no such field" {
+		t.Errorf("bad: %v", err)
 	}
 	if _, err := client.Request(ctx, "huge", nil); !errors.As(err, &remote) || !strings.Contains(remote.Text, "ask for less") {
 		t.Errorf("huge: %v", err)
