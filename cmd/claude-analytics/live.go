@@ -9,6 +9,7 @@ import (
 
 	"claude-analytics/internal/config"
 	"claude-analytics/internal/lockfile"
+	"claude-analytics/internal/mask"
 	"claude-analytics/internal/stream"
 )
 
@@ -45,7 +46,7 @@ func live(ctx context.Context, cfg config.Loaded) (*client, error) {
 		if !held {
 			return nil, fmt.Errorf("%w (and NATS_URL does not answer: %w)", errNoService, err)
 		}
-		return nil, fmt.Errorf("reach the service (pid %d) at %s: %w", info.PID, url, err)
+		return nil, fmt.Errorf("reach the service (pid %d) at %s: %w", info.PID, mask.URLs(url), err)
 	}
 	if held {
 		return &client{Client: connection, info: info, lock: cfg.LockPath()}, nil

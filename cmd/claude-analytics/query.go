@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"claude-analytics/internal/config"
+	"claude-analytics/internal/mask"
 	"claude-analytics/internal/warehouse"
 )
 
@@ -92,7 +93,7 @@ func queryAnywhere(ctx context.Context, cfg config.Loaded, log zerolog.Logger, r
 	switch {
 	case err == nil:
 		defer service.Close()
-		log.Debug().Str("nats", service.info.NATSURL).Msg("live")
+		log.Debug().Str("nats", mask.URLs(service.info.NATSURL)).Msg("live")
 		return ask[queryAnswer](ctx, service, "query", request)
 	case !errors.Is(err, errNoService):
 		return answer, err

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"claude-analytics/internal/config"
+	"claude-analytics/internal/mask"
 	"claude-analytics/modeler"
 	"claude-analytics/sink"
 )
@@ -183,7 +184,7 @@ func natsRequest(url string, cfg config.Loaded, request replayRequest) string {
 		url = cfg.NATSURL
 	}
 	if url != "" {
-		words = append(words, "--server", url)
+		words = append(words, "--server", mask.URLs(url))
 	}
 	if cfg.NATSCreds != "" {
 		words = append(words, "--creds", cfg.NATSCreds)

@@ -18,6 +18,7 @@ import (
 	"claude-analytics/ingest"
 	"claude-analytics/internal/config"
 	"claude-analytics/internal/lockfile"
+	"claude-analytics/internal/mask"
 	"claude-analytics/internal/redact"
 	"claude-analytics/internal/stream"
 	"claude-analytics/internal/warehouse"
@@ -254,7 +255,7 @@ func (s *service) run(ctx context.Context, stopWhen func(context.Context) error)
 			return err
 		})
 	}
-	s.log.Info().Str("command", s.roles.command).Str("nats", s.conn.URL()).Str("data", s.cfg.DataDir).Msg("started")
+	s.log.Info().Str("command", s.roles.command).Str("nats", mask.URLs(s.conn.URL())).Str("data", s.cfg.DataDir).Msg("started")
 	// What is in hand is finished when ctx ends, but not for ever.
 	finished := make(chan error, 1)
 	go func() { finished <- g.Wait() }()

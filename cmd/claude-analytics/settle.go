@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"claude-analytics/internal/mask"
 	"claude-analytics/internal/warehouse"
 	"claude-analytics/modeler"
 )
@@ -111,7 +112,7 @@ func (s *service) printSummary(ctx context.Context, e *env) error {
 	}
 	e.println()
 	t.write(e.stdout)
-	e.printf("\n  health  %s/api/health\n  nats    %s\n  query   claude-analytics query --data-dir %s \"FROM marts.dim_tools\"\n", s.http.URL(), s.conn.URL(), s.cfg.DataDir)
+	e.printf("\n  health  %s/api/health\n  nats    %s\n  query   claude-analytics query --data-dir %s \"FROM marts.dim_tools\"\n", s.http.URL(), mask.URLs(s.conn.URL()), s.cfg.DataDir)
 	return nil
 }
 

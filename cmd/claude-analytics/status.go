@@ -13,6 +13,7 @@ import (
 	"claude-analytics/dashboard"
 	"claude-analytics/ingest"
 	"claude-analytics/internal/config"
+	"claude-analytics/internal/mask"
 	"claude-analytics/internal/stream"
 	"claude-analytics/internal/warehouse"
 	"claude-analytics/modeler"
@@ -49,7 +50,7 @@ func (s *service) status(ctx context.Context) (statusReport, error) {
 		report.HTTPURL = s.http.URL()
 	}
 	if s.ready.Load() {
-		report.NATSURL = s.conn.URL()
+		report.NATSURL = mask.URLs(s.conn.URL())
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
 		if state, err := s.conn.State(ctx); err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"claude-analytics/internal/config"
+	"claude-analytics/internal/mask"
 	"claude-analytics/modeler"
 	"claude-analytics/sink"
 	"claude-analytics/sink/bronze"
@@ -18,7 +19,7 @@ import (
 // offlineStatus is what lies in the stream and in DATA_DIR while no service runs here. A warehouse that cannot be read is a fault
 // in the report.
 func offlineStatus(ctx context.Context, cfg config.Loaded, log zerolog.Logger) (statusReport, error) {
-	report := statusReport{Version: version, Command: "none", Mode: "offline", DataDir: cfg.DataDir, ReportTZ: cfg.ReportTZ, NATSURL: cfg.NATSURL}
+	report := statusReport{Version: version, Command: "none", Mode: "offline", DataDir: cfg.DataDir, ReportTZ: cfg.ReportTZ, NATSURL: mask.URLs(cfg.NATSURL)}
 	if err := report.readStream(ctx, cfg, log); err != nil {
 		return report, err
 	}

@@ -135,3 +135,66 @@ func TestUnitsRoundTrip(t *testing.T) {
 		}
 	})
 }
+
+// TestSecretsOfAnAddress: commas in a password, and options that hold secrets, are hidden in what is shown and in errors.
+func TestSecretsOfAnAddress(t *testing.T) {
+	for _, uri := range []string{
+		"mongodb://bob:hun,ter2@h1,h2/?replicaSet=rs0",
+		"mongodb://h1/?tls=true&tlsCertificateKeyFilePassword=hunter2",
+		"mongodb://bob@h1/?authMechanism=MONGODB-AWS&authMechanismProperties=AWS_SESSION_TOKEN:hunter2",
+		"mongodb://bob:hun%zzter2@h1/",
+		"mongodb://bob:hun/ter2@h1:bad/",
+		"mongodb://bob:hunter2@h1:99999999/",
+	} {
+		shown := ""
+		loaded, err := config.Load(config.Input{Environ: []string{"MONGO_URI=" + uri}})
+		if err != nil {
+			shown = err.Error()
+		}
+		for _, entry := range loaded.Entries() {
+			shown += entry.Value
+		}
+		if strings.Contains(shown, "ter2") {
+			t.Errorf("%s: %s", uri, shown)
+		}
+	}
+}
+
+func TestValuesThatCannotBeMeant(t *testing.T) {
+	for _, set := range []string{
+		"DUCKDB_MEMORY_LIMIT=lots", "DUCKDB_MEMORY_LIMIT=512", "DUCKDB_MEMORY_LIMIT=0MB", "DUCKDB_MEMORY_LIMIT=-1GB",
+		"MONGO_URI=mongodb://", "MONGO_URI=mongodb://h1:port/", "MONGO_URI=mongodb://u:p%zz@h1/", "MONGO_URI=mongodb://h1/?w=-7",
+	} {
+		name, _, _ := strings.Cut(set, "=")
+		if _, err := config.Load(config.Input{Environ: []string{set}}); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", set, err)
+		}
+	}
+	for _, set := range []string{"DUCKDB_MEMORY_LIMIT=2GB", "DUCKDB_MEMORY_LIMIT=1.5 GiB", "DUCKDB_MEMORY_LIMIT=700mb", "DUCKDB_MEMORY_LIMIT=20%", "MONGO_URI=mongodb+srv://u:p@db.invalid/"} {
+		if _, err := config.Load(config.Input{Environ: []string{set}}); err != nil {
+			t.Errorf("%s: %v", set, err)
+		}
+	}
+}
+
+// TestBadSettingsFile: the line is named, its text is not shown.
+func TestBadSettingsFile(t *testing.T) {
+	for text, line := range map[string]string{
+		"NOT A LINE\nHTTP_TOKEN=\"hunter2\"\n":                              "line 1:",
+		"BATCH_SIZE=5\n\n# HTTP_TOKEN\nHTTP TOK-EN hunter2\nLOG_LEVEL=info": "line 4:",
+		"LOG_LEVEL=info\nHTTP_TOKEN=\"hunter2\nBATCH_SIZE=5\n":              "line 2:",
+		"LOG_LEVEL=\"in\nfo\"\nHTTP_TOKEN='hunter2":                         "line 3:",
+	} {
+		file := filepath.Join(t.TempDir(), "env")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := config.Load(config.Input{File: file, FileRequired: true})
+		if err == nil || !strings.Contains(err.Error(), line) || !strings.Contains(err.Error(), file) {
+			t.Errorf("%q: %v, want %s", text, err, line)
+		}
+		if err != nil && (strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "NOT")) {
+			t.Errorf("%q: shows the text: %v", text, err)
+		}
+	}
+}

@@ -13,8 +13,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/joho/godotenv"
 	"github.com/robfig/cron/v3"
+
+	"claude-analytics/internal/mask"
 )
 
 // ErrInvalid is wrapped by every fault that Load finds in a value.
@@ -144,8 +145,11 @@ func (c *Config) check() []error {
 			}
 		}
 	}
-	if !strings.HasPrefix(c.MongoURI, "mongodb://") && !strings.HasPrefix(c.MongoURI, "mongodb+srv://") {
-		fault("MONGO_URI", "…", "must begin with mongodb:// or mongodb+srv://")
+	if err := checkMongoURI(c.MongoURI); err != nil {
+		fault("MONGO_URI", mask.URLs(c.MongoURI), err.Error())
+	}
+	if err := checkMemoryLimit(c.DuckDBMemoryLimit); err != nil {
+		fault("DUCKDB_MEMORY_LIMIT", c.DuckDBMemoryLimit, err.Error())
 	}
 	if c.NATSCreds != "" {
 		if _, err := os.Stat(c.NATSCreds); err != nil {
@@ -188,20 +192,6 @@ func environMap(environ []string) map[string]string {
 		}
 	}
 	return m
-}
-
-func readFile(in Input) (map[string]string, error) {
-	if in.File == "" {
-		return nil, nil
-	}
-	values, err := godotenv.Read(in.File)
-	if errors.Is(err, os.ErrNotExist) && !in.FileRequired {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read settings file %s: %w", in.File, err)
-	}
-	return values, nil
 }
 
 func setField(field reflect.Value, tag reflect.StructTag, text string) error {

@@ -2,10 +2,11 @@ package config
 
 import (
 	"fmt"
-	"net/url"
 	"reflect"
 	"sort"
 	"strings"
+
+	"claude-analytics/internal/mask"
 )
 
 // Entry is one setting as `claude-analytics config` shows it; secrets are masked.
@@ -15,8 +16,6 @@ type Entry struct {
 	Origin Origin `json:"origin"`
 	Help   string `json:"help"`
 }
-
-const mask = "********"
 
 // Entries lists the effective settings in the order of Config.
 func (l Loaded) Entries() []Entry {
@@ -28,9 +27,9 @@ func (l Loaded) Entries() []Entry {
 		switch {
 		case value == "":
 		case tag.Get("secret") == "all":
-			value = mask
+			value = mask.Text
 		case tag.Get("secret") == "userinfo":
-			value = maskUserinfo(value)
+			value = mask.URLs(value)
 		}
 		name := tag.Get("env")
 		entries = append(entries, Entry{Name: name, Value: value, Origin: l.Origins[name], Help: tag.Get("help")})
@@ -50,31 +49,6 @@ func show(value any) string {
 	default:
 		return fmt.Sprint(v)
 	}
-}
-
-// maskUserinfo hides the password (and a token in its place) of every URL in a comma-separated list.
-func maskUserinfo(text string) string {
-	parts := strings.Split(text, ",")
-	for i, part := range parts {
-		u, err := url.Parse(part)
-		if err != nil {
-			if strings.Contains(part, "@") {
-				parts[i] = mask + part[strings.LastIndex(part, "@"):]
-			}
-			continue
-		}
-		if u.User == nil {
-			continue
-		}
-		// Written by hand: URL.String would escape the mask.
-		user := mask
-		if _, hasPassword := u.User.Password(); hasPassword {
-			user = u.User.Username() + ":" + mask
-		}
-		u.User = nil
-		parts[i] = strings.Replace(u.String(), "://", "://"+user+"@", 1)
-	}
-	return strings.Join(parts, ",")
 }
 
 // notOurs are names that look like a setting of ours but belong to others.

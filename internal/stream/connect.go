@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"strings"
 	"time"
+
+	"claude-analytics/internal/mask"
 
 	"github.com/nats-io/nats.go"
 )
@@ -36,19 +37,19 @@ func (c *Conn) connect(ctx context.Context) (*nats.Conn, error) {
 			return nc, nil
 		}
 		if !isUnreachable(err) {
-			return nil, fmt.Errorf("connect to NATS server %s: %w", redact(address), err)
+			return nil, fmt.Errorf("connect to NATS server %s: %w", mask.URLs(address), err)
 		}
 		delay := retry.delay()
 		if limit := c.cfg.ConnectWait; limit > 0 {
 			left := limit - time.Since(started)
 			if left <= 0 {
-				return nil, fmt.Errorf("%w at %s within %s: %w; start it, or unset NATS_URL to use the embedded one", ErrUnreachable, redact(address), limit, err)
+				return nil, fmt.Errorf("%w at %s within %s: %w; start it, or unset NATS_URL to use the embedded one", ErrUnreachable, mask.URLs(address), limit, err)
 			}
 			delay = min(delay, left)
 		}
-		c.log.Warn().Err(err).Str("url", redact(address)).Dur("retry_in", delay).Msg("NATS server cannot be reached, trying again")
+		c.log.Warn().Err(err).Str("url", mask.URLs(address)).Dur("retry_in", delay).Msg("NATS server cannot be reached, trying again")
 		if err := wait(ctx, delay, nil); err != nil {
-			return nil, fmt.Errorf("connect to NATS server %s: %w", redact(address), err)
+			return nil, fmt.Errorf("connect to NATS server %s: %w", mask.URLs(address), err)
 		}
 	}
 }
@@ -115,17 +116,4 @@ func (c *Conn) options() ([]nats.Option, error) {
 func isBadURL(err error) bool {
 	var bad *url.Error
 	return errors.As(err, &bad)
-}
-
-// redact hides the password of each address in a list.
-func redact(list string) string {
-	addresses := strings.Split(list, ",")
-	for i, address := range addresses {
-		if u, err := url.Parse(strings.TrimSpace(address)); err == nil {
-			addresses[i] = u.Redacted()
-		} else {
-			addresses[i] = "(not an address)"
-		}
-	}
-	return strings.Join(addresses, ",")
 }

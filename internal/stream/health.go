@@ -3,6 +3,8 @@ package stream
 import (
 	"encoding/json"
 	"fmt"
+
+	"claude-analytics/internal/mask"
 )
 
 // Connected returns nil while the server answers, else ErrUnreachable or ErrClosed. It waits for nothing.
@@ -12,7 +14,7 @@ func (c *Conn) Connected() error {
 		return err
 	}
 	if !nc.IsConnected() {
-		return fmt.Errorf("%w: %s is away, trying again", ErrUnreachable, c.URL())
+		return fmt.Errorf("%w: %s is away, trying again", ErrUnreachable, mask.URLs(c.URL()))
 	}
 	return nil
 }

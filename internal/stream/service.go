@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 
+	"claude-analytics/internal/mask"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 )
@@ -178,7 +180,7 @@ func Dial(ctx context.Context, url, creds string) (*Client, error) {
 	}
 	nc, err := nats.Connect(url, options...)
 	if err != nil {
-		return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, redact(url), err)
+		return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, mask.URLs(url), err)
 	}
 	return &Client{nc: nc}, nil
 }
