@@ -287,3 +287,35 @@ func plantAndRepair(t *testing.T, data, dir string, plantedFault ...fault) {
 		}
 	}
 }
+
+// TestVerifySaysWhatItCouldNotSee: a source that shows nothing is no source that agrees.
+func TestVerifySaysWhatItCouldNotSee(t *testing.T) {
+	t.Parallel()
+	dir, _ := generate(t, "--sessions", "6", "--seed", "73")
+	data := t.TempDir()
+	untilIdle(t, data, dir)
+	projects, err := filepath.Glob(filepath.Join(dir, "*", "*.jsonl"))
+	if err != nil || len(projects) < 2 {
+		t.Fatal(projects, err)
+	}
+	// A transcript that Claude Code has removed since is no difference.
+	if err := os.Remove(projects[0]); err != nil {
+		t.Fatal(err)
+	}
+	if r := runProgram(t, nil, verifyArgs(data, dir, "verify")...); r.code != 0 || !strings.Contains(r.stdout, "are no longer in folder "+dir) {
+		t.Errorf("a removed transcript: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	unseen := func(what string, wants []string, args ...string) {
+		t.Helper()
+		r := runProgram(t, nil, append([]string{"verify", "--data-dir", data}, args...)...)
+		for _, want := range append(wants, "failed", "Nothing differs in what could be looked at") {
+			if r.code != 1 || !strings.Contains(r.stdout, want) {
+				t.Errorf("%s: exit code %d, and not told: %s\n%s%s", what, r.code, want, r.stdout, r.stderr)
+			}
+		}
+	}
+	unseen("no source is named", []string{"source test", "--transcripts DIR"})
+	unseen("another lane", []string{"source test", "--source test"}, "--transcripts", dir)
+	unseen("an empty folder", []string{"was moved"}, "--transcripts", t.TempDir(), "--source", "test")
+	unseen("no such folder", []string{"no such file"}, "--transcripts", filepath.Join(dir, "none"), "--source", "test")
+}

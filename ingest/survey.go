@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -127,6 +128,14 @@ func (s *Survey) folders(ctx context.Context, positions map[string]*proto.Positi
 	folders, err := s.named()
 	if err != nil {
 		return 0, err
+	}
+	for _, f := range folders {
+		// A follower waits for one that is not there; to compare with nothing would be no comparison.
+		if info, err := os.Stat(f.Path); err != nil {
+			return 0, fmt.Errorf("look at the folder: %w", err)
+		} else if !info.IsDir() {
+			return 0, fmt.Errorf("%s is not a folder", f.Path)
+		}
 	}
 	files := make([]*proto.FilePosition, 0, len(positions))
 	published := map[string]int64{}

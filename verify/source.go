@@ -44,11 +44,20 @@ const (
 
 // sources compares each source with what lake and warehouse know.
 func (r *run) sources(ctx context.Context) error {
-	if len(r.parts.Sources) == 0 {
+	lanes, err := r.otherLanes(ctx)
+	if err != nil {
+		return err
+	}
+	if len(r.parts.Sources)+len(lanes) == 0 || r.parts.Stream == nil {
 		return r.level(ctx, LevelSource, func(_ context.Context, l *Level) error {
 			l.skip(r.parts.Missing[LevelSource])
 			return nil
 		})
+	}
+	for _, lane := range lanes {
+		if err := r.unseen(ctx, lane); err != nil {
+			return err
+		}
 	}
 	for _, s := range r.parts.Sources {
 		err := r.level(ctx, LevelSource, func(ctx context.Context, l *Level) error {
@@ -134,6 +143,9 @@ func (c *sourceComparison) compare(ctx context.Context) error {
 	}
 	if c.aside > 0 {
 		c.level.note(fmt.Sprintf("%d documents are older than what `gc --older-than` has left (%s), and not missed", c.aside, c.folder.Retained.Format(time.DateOnly)))
+	}
+	if err := c.left(ctx); err != nil {
+		return err
 	}
 	return c.tell(ctx)
 }

@@ -46,6 +46,8 @@ type Parts struct {
 	Sources   []Source
 	Marts     Marts
 	Missing   map[string]string
+	// Elsewhere: lanes beside Sources are read by other processes, and it is no fault that they cannot be looked at here.
+	Elsewhere bool
 }
 
 // Config says how.

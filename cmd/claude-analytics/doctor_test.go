@@ -187,7 +187,7 @@ func TestDoctorMachine(t *testing.T) {
 	expect(t, "all of it", "memory", severityError, memory(strconv.Itoa(1<<30), "100%"))
 	expect(t, "tight", "memory", severityWarning, memory(strconv.Itoa(3<<29), "1GiB"))
 	expect(t, "enough", "memory", severityOK, memory("max", "64MiB"))
-	expect(t, "no size", "memory", severityWarning, memory("max", "much"))
+	expect(t, "a unit that is not known here", "memory", severityWarning, memory("max", "2G"))
 	for skew, severity := range map[time.Duration]string{
 		0: severityOK, -time.Second: severityOK, 5 * time.Second: severityWarning, -2 * time.Minute: severityError,
 	} {

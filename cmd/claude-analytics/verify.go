@@ -130,7 +130,7 @@ func (s *service) surveysOf(cfg config.Loaded, noStream string) (surveys []*inge
 	chosen, err := chooseSources(cfg)
 	switch {
 	case err != nil:
-		return nil, "no source is configured: name a folder with --transcripts DIR, or a replica set with --mongo-uri URI", nil
+		return nil, err.Error(), nil //nolint:nilerr // it is told, and the rest is compared
 	case noStream != "":
 		return nil, "without the stream nobody knows what of it was published", nil
 	}

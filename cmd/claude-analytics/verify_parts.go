@@ -30,6 +30,8 @@ func (s *service) newVerification(surveys []*ingest.Survey, noSource, noStream s
 	parts := verify.Parts{
 		Warehouse: s.db, Lake: verifyLake{lake.New(lake.Config{Dir: s.cfg.LakeDir()}, zerolog.Nop())}, Marts: verifyMarts{s.modeler},
 		Missing: map[string]string{verify.LevelSource: noSource, verify.LevelStream: noStream},
+		// Others publish to a bus of their own; and a service was told what to follow.
+		Elsewhere: s.cfg.NATSURL != "" || s.roles.sink,
 	}
 	if noStream == "" {
 		parts.Stream = s.conn
