@@ -204,6 +204,10 @@ func (r *Result) add(next Result) {
 func (m *Modeler) refreshOnce(ctx context.Context, opts Options) (Result, error) {
 	var result Result
 	err := m.inTurn(ctx, func() error {
+		// Before anything is said to have begun: who mistypes a name changes nothing of how the models stand.
+		if err := m.checkSelectors(opts); err != nil {
+			return err
+		}
 		opts.started = time.Now()
 		m.began(opts)
 		err := untilDone(ctx, func() (err error) {

@@ -153,6 +153,29 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
+// A selector that names nothing is its writer's fault: how the models stand is not said to have changed.
+func TestSelectorThatNamesNothing(t *testing.T) {
+	b := fixture(t)
+	m := newModeler(b.db, modeler.Config{})
+	refresh(t, m, modeler.Options{})
+	before := m.Status()
+	for _, opts := range []modeler.Options{{Select: []string{"nope"}}, {Select: []string{"nope:x"}}, {Exclude: []string{"nope:x"}}} {
+		if _, err := m.Refresh(t.Context(), opts); !errors.Is(err, modeler.ErrSelector) {
+			t.Errorf("%+v: %v", opts, err)
+		}
+	}
+	if after := m.Status(); after.LastError != "" || after.Failures != before.Failures || after.Refreshes != before.Refreshes {
+		t.Errorf("status %+v, was %+v", after, before)
+	}
+	equal(t, "refreshes that failed", b.query(t, "SELECT count(*) FROM meta.refreshes WHERE error IS NOT NULL"), "0")
+	if err := modeler.CheckSelectors([]string{"marts.*"}, nil); err != nil {
+		t.Error(err)
+	}
+	if err := modeler.CheckSelectors([]string{"nope"}, nil); !errors.Is(err, modeler.ErrSelector) {
+		t.Errorf("the project that is built in: %v", err)
+	}
+}
+
 // A document more costs its own rows, not those of its session, and only the keys that changed downstream.
 func TestCostFollowsTheChange(t *testing.T) {
 	b := fixture(t)

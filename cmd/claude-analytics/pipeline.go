@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"claude-analytics/internal/config"
+	"claude-analytics/modeler"
 	"claude-analytics/proto"
 )
 
@@ -38,6 +39,10 @@ func (c *pipelineCmd) Run(ctx context.Context, e *env) error {
 	cfg, log, err := e.startOnce(c.settings())
 	if err != nil {
 		return err
+	}
+	// The models are the third step's: hours may go by until then.
+	if err := modeler.CheckSelectors(c.Models, nil); errors.Is(err, modeler.ErrSelector) {
+		return usageError{err}
 	}
 	steps := []struct {
 		name  string

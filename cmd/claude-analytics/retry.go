@@ -8,6 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"claude-analytics/ingest/mongodb"
+	"claude-analytics/internal/stream"
 )
 
 // retryPolicy is how often a step of a pipeline run is tried again, and after how long a wait, which doubles.
@@ -46,5 +47,9 @@ func isFinal(err error) bool {
 	var usage usageError
 	var setup *mongodb.SetupError
 	var lost *mongodb.HistoryLostError
+	var remote *stream.RemoteError
+	if errors.As(err, &remote) && remote.BadRequest {
+		return true
+	}
 	return errors.Is(err, errCheckFailed) || errors.As(err, &usage) || errors.As(err, &setup) || errors.As(err, &lost)
 }

@@ -28,6 +28,9 @@ type transformRequest struct {
 
 // Run asks the service, or opens the warehouse.
 func (c *transformCmd) Run(ctx context.Context, e *env) error {
+	if c.Threads < 0 {
+		return usagef("--threads must not be negative")
+	}
 	cfg, log, err := e.startOnce(nil)
 	if err != nil {
 		return err
@@ -80,7 +83,11 @@ func (s *service) refresh(ctx context.Context, opt modeler.Options) (modeler.Res
 	if partial {
 		return modeler.Result{}, errPartial
 	}
-	return s.modeler.Refresh(ctx, opt)
+	result, err := s.modeler.Refresh(ctx, opt)
+	if errors.Is(err, modeler.ErrSelector) {
+		err = usageError{err}
+	}
+	return result, err
 }
 
 func (r transformRequest) options() modeler.Options {

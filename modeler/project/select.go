@@ -1,15 +1,27 @@
 package project
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"strconv"
 	"strings"
 )
 
+// ErrSelector is wrapped by every error of a selector: it cannot be read, or names nothing.
+var ErrSelector = errors.New("nothing can be selected")
+
 // Select gives the nodes that dbt's selectors name, in order. A list of selectors is a union, and so is a space; a
 // comma is an intersection. Nothing selected means everything. It is an error if a selector matches nothing.
 func (p *Project) Select(selectors, exclude []string) ([]*Node, error) {
+	nodes, err := p.choose(selectors, exclude)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSelector, err)
+	}
+	return nodes, nil
+}
+
+func (p *Project) choose(selectors, exclude []string) ([]*Node, error) {
 	chosen := map[*Node]bool{}
 	selectors = fields(selectors)
 	if len(selectors) == 0 {
