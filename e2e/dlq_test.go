@@ -99,6 +99,13 @@ func TestDeadLettersRestored(t *testing.T) {
 	p.info()
 	eventually(t, "the letters are in the warehouse", func() bool { return soon(t, data, "SELECT count(*) FROM meta.dead_letters") == 12 })
 	var list struct{ Letters []struct{ ID, Reason string } }
+	if out := mustRun(t, "dlq", "list", "--data-dir", data, "--reason", "not_convertible", "--limit", "1"); !strings.Contains(out, "1 of 12 that fit, among ") {
+		t.Errorf("dlq list says how many fit: %s", out)
+	}
+	refused(t, 2, []string{"bogus", "too_large"}, nil, "dlq", "list", "--data-dir", data, "--reason", "bogus")
+	refused(t, 2, []string{"--limit"}, nil, "dlq", "list", "--data-dir", data, "--limit", "-3")
+	refused(t, 2, []string{"--repair-lake"}, nil, "load", "--accept-loss", "--data-dir", data)
+	refused(t, 2, []string{"--threads"}, nil, "transform", "--threads", "-4", "--data-dir", data)
 	if err := json.Unmarshal([]byte(mustRun(t, "dlq", "list", "--json", "--data-dir", data, "--reason", "not_convertible")), &list); err != nil || len(list.Letters) != 12 {
 		t.Fatalf("dlq list: %d letters, %v", len(list.Letters), err)
 	}

@@ -34,6 +34,13 @@ const (
 	ReasonOperation = "operation"
 )
 
+// Reasons lists them.
+func Reasons() []string {
+	return []string{
+		ReasonBrokenLine, ReasonNotObject, ReasonTooLarge, ReasonNotConvertible, ReasonNotDecodable, ReasonVersion, ReasonOperation,
+	}
+}
+
 // MaxDeadLetterPayload is how much of a line a dead letter of ingest holds, bytes. A message is held whole.
 const MaxDeadLetterPayload = 64 << 10
 

@@ -45,6 +45,14 @@ type dlqFilter struct {
 
 func (f dlqFilter) filter() letterFilter { return letterFilter(f) }
 
+// letterLimit checks how many letters a command may show.
+func letterLimit(limit int) error {
+	if limit < 0 {
+		return usagef("--limit must not be negative")
+	}
+	return nil
+}
+
 // asking sends requests to the running service, or works on the files.
 type asking func(context.Context, dlqRequest) (dlqAnswer, error)
 
@@ -123,6 +131,9 @@ type dlqListCmd struct {
 
 // Run prints them, oldest first.
 func (c *dlqListCmd) Run(ctx context.Context, e *env) error {
+	if err := errors.Join(letterLimit(c.Limit), c.filter().check()); err != nil {
+		return err
+	}
 	return withLetters(ctx, e, false, func(ctx context.Context, ask asking) error {
 		answer, err := gather(ctx, ask, dlqRequest{Action: "list", letterFilter: c.filter()}, c.Limit)
 		if err != nil {
@@ -138,7 +149,11 @@ func (c *dlqListCmd) Run(ctx context.Context, e *env) error {
 		if len(answer.Letters) > 0 {
 			t.write(e.stdout)
 		}
-		e.printf("%s of %s dead letters\n", count(len(answer.Letters)), count(answer.Total))
+		of := count(answer.Total)
+		if !c.filter().empty() && len(c.IDs) == 0 {
+			of = count(answer.Matching) + " that fit, among " + of
+		}
+		e.printf("%s of %s dead letters\n", count(len(answer.Letters)), of)
 		if answer.Next != 0 {
 			fmt.Fprintln(e.stderr, "there are more; --limit 0 shows all")
 		}
@@ -157,6 +172,7 @@ func gather(ctx context.Context, ask asking, r dlqRequest, limit int) (all dlqAn
 			return all, err
 		}
 		answer.Letters = append(all.Letters, answer.Letters...)
+		answer.Matching = max(answer.Matching, all.Matching)
 		all = answer
 		r.After = all.Next
 		if all.Next == 0 || limit > 0 && len(all.Letters) >= limit {
@@ -187,6 +203,9 @@ const fullPiece = 128 << 10
 
 // Run prints them with what they hold.
 func (c *dlqShowCmd) Run(ctx context.Context, e *env) error {
+	if err := errors.Join(letterLimit(c.Limit), c.filter().check()); err != nil {
+		return err
+	}
 	return withLetters(ctx, e, false, func(ctx context.Context, ask asking) error {
 		found, err := gather(ctx, ask, dlqRequest{Action: "list", letterFilter: c.filter()}, c.Limit)
 		if err != nil {
@@ -251,6 +270,9 @@ type dlqRetryCmd struct {
 // Run retries them; exit code 1 if one still fails.
 func (c *dlqRetryCmd) Run(ctx context.Context, e *env) error {
 	filter := c.filter()
+	if err := filter.check(); err != nil {
+		return err
+	}
 	if filter.empty() && !c.All {
 		return usagef("name letters, give a filter, or say --all")
 	}
@@ -334,6 +356,9 @@ type dlqDropCmd struct {
 // Run drops them.
 func (c *dlqDropCmd) Run(ctx context.Context, e *env) error {
 	filter := c.filter()
+	if err := filter.check(); err != nil {
+		return err
+	}
 	if filter.empty() && !c.All {
 		return usagef("name letters, give a filter, or say --all: what is dropped is lost")
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"claude-analytics/ingest/transcript"
@@ -45,6 +47,23 @@ func (f letterFilter) empty() bool {
 	return len(f.IDs) == 0 && f.Source == "" && f.Reason == "" && f.Session == "" && f.Project == "" && f.Since == "" && f.Until == ""
 }
 
+// check refuses what no letter can have: a reason that is misspelt would look like a box that is empty.
+func (f letterFilter) check() error {
+	if f.Reason != "" && !slices.Contains(proto.Reasons(), f.Reason) {
+		return usagef("there is no reason %q: it is one of %s", f.Reason, strings.Join(proto.Reasons(), ", "))
+	}
+	_, err := f.matcher()
+	return err
+}
+
+// check finds what a request cannot mean.
+func (r dlqRequest) check() error {
+	if r.Limit < 0 || r.From < 0 || r.TextBytes < 0 {
+		return usagef("limit, from and text_bytes must not be negative")
+	}
+	return r.letterFilter.check()
+}
+
 // dlqAnswer is its answer.
 type dlqAnswer struct {
 	Letters []letterView   `json:"letters,omitempty"`
@@ -52,6 +71,8 @@ type dlqAnswer struct {
 	Dropped []string       `json:"dropped,omitempty"`
 	// Total is how many letters there are in all.
 	Total uint64 `json:"total"`
+	// Matching is how many of them the filter fits; only the first page of a list says it.
+	Matching uint64 `json:"matching,omitempty"`
 	// Next is where to go on; 0: that was all.
 	Next uint64 `json:"next,omitempty"`
 }
@@ -75,6 +96,9 @@ type letterBox struct {
 
 // do answers a request, live and offline alike.
 func (b *letterBox) do(ctx context.Context, r dlqRequest) (answer dlqAnswer, err error) {
+	if err := r.check(); err != nil {
+		return answer, err
+	}
 	fits, err := r.matcher()
 	if err != nil {
 		return answer, err
@@ -98,11 +122,11 @@ func (b *letterBox) do(ctx context.Context, r dlqRequest) (answer dlqAnswer, err
 	}
 	answer.Total = state.Letters
 	if len(r.IDs) == 0 {
-		letters, next, err := b.choose(ctx, r, fits)
+		letters, next, matching, err := b.choose(ctx, r, fits)
 		if err != nil {
 			return answer, err
 		}
-		answer.Next = next
+		answer.Next, answer.Matching = next, matching
 		return answer, b.act(ctx, r, letters, &answer)
 	}
 	for names := r.IDs; len(names) > 0; {
@@ -160,15 +184,23 @@ func (b *letterBox) act(ctx context.Context, r dlqRequest, letters []stream.Lett
 // errEnough ends a reading of letters.
 var errEnough = errors.New("enough")
 
-// choose finds the letters meant, oldest first, and where to go on; 0: that was all. Their payloads are bounded together.
-func (b *letterBox) choose(ctx context.Context, r dlqRequest, fits func(stream.Letter) bool) (letters []stream.Letter, next uint64, err error) {
+// choose finds the letters meant, oldest first, and where to go on; 0: that was all. Their payloads are bounded together. The first
+// page of a list reads on to the end, to say how many there are.
+func (b *letterBox) choose(ctx context.Context, r dlqRequest, fits func(stream.Letter) bool) (letters []stream.Letter, next, matching uint64, err error) {
 	bytes, limit := 0, min(r.Limit, mostLetters)
+	counts := r.Action == "list" && r.After == 0
 	err = b.conn.Letters(ctx, r.After, func(l stream.Letter) error {
 		if !fits(l) {
 			return nil
 		}
+		if counts {
+			matching++
+		}
 		if len(letters) == limit || bytes > groupBytes {
 			next = letters[len(letters)-1].LetterSeq
+			if counts {
+				return nil
+			}
 			return errEnough
 		}
 		if r.Action == "list" || r.Action == "drop" {
@@ -181,7 +213,7 @@ func (b *letterBox) choose(ctx context.Context, r dlqRequest, fits func(stream.L
 	if errors.Is(err, errEnough) {
 		err = nil
 	}
-	return letters, next, err
+	return letters, next, matching, err
 }
 
 // errNoLetter is returned for a letter that is named and not there.

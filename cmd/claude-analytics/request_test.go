@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 )
@@ -42,6 +43,22 @@ func TestRequestsAreRead(t *testing.T) {
 	}
 	if _, err := decodeRequest[struct{}]([]byte(`{"deep":true}`)); err == nil {
 		t.Error("a field was taken where none is known")
+	}
+}
+
+// TestLetterFilter: a reason that no letter can have is a typo, not an empty box.
+func TestLetterFilter(t *testing.T) {
+	t.Parallel()
+	for _, r := range []dlqRequest{
+		{letterFilter: letterFilter{Reason: "bogus"}}, {letterFilter: letterFilter{Since: "soon"}}, {Limit: -3}, {From: -1}, {TextBytes: -1},
+	} {
+		var usage usageError
+		if err := r.check(); !errors.As(err, &usage) {
+			t.Errorf("%+v: %v", r, err)
+		}
+	}
+	if err := (dlqRequest{letterFilter: letterFilter{Reason: "too_large", Since: "2026-11-01"}, Limit: 3}).check(); err != nil {
+		t.Error(err)
 	}
 }
 
