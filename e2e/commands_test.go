@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -96,6 +97,34 @@ func TestQueryIsReadOnly(t *testing.T) {
 	}
 	if out := mustRun(t, "query", "--csv", "--data-dir", data, "SELECT 1 AS a, NULL AS b"); out != "a,b\n1,\n" {
 		t.Errorf("csv: %q", out)
+	}
+}
+
+// TestTyposReachNobody: what is mistyped is refused by the running service, and changes nothing of how it stands.
+func TestTyposReachNobody(t *testing.T) {
+	t.Parallel()
+	dir, truth := generate(t, "--sessions", "3", "--seed", "53")
+	data := t.TempDir()
+	untilIdle(t, data, dir)
+	p := startService(t, data, nil, "up", "--transcripts", dir, "--source", "test")
+	p.info()
+	eventually(t, "the service answers", func() bool { return runProgram(t, nil, "status", "--data-dir", data).code == 0 })
+	refused(t, 2, []string{`"nope" matches no model`}, nil, "transform", "--models", "nope", "--data-dir", data)
+	refused(t, 2, []string{`"nope" matches no model`}, nil, "pipeline", "--models", "nope", "--transcripts", dir, "--data-dir", data)
+	if code, body := p.get("/api/health"); code != 200 {
+		t.Errorf("not ready after a selector that is mistyped: %d %s", code, body)
+	}
+	out, err := exec.Command(tool(t, "nats"), "--server", p.info().NATSURL, "request", "claude-analytics.gc", `{"older_than":"1d","dryrun":true}`).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "dry_run") {
+		t.Errorf("a dry run that is misspelt: %v\n%s", err, out)
+	}
+	for _, args := range [][]string{{"load"}, {"load", "--stats"}} {
+		if out := mustRun(t, append(args, "--data-dir", data)...); strings.Contains(out, "raw.conversations: 0 rows") || !strings.Contains(out, "by project") {
+			t.Errorf("%v on a running service with %d rows:\n%s", args, truth.Objects, out)
+		}
+	}
+	if n := number(t, data, "SELECT count(*) FROM raw.conversations"); n != truth.Objects {
+		t.Errorf("%d rows, want %d", n, truth.Objects)
 	}
 }
 

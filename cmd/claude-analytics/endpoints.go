@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"claude-analytics/internal/stream"
+	"claude-analytics/sink/bronze"
 	"claude-analytics/verify"
 )
 
@@ -18,6 +19,7 @@ func (s *service) serveEndpoints(ctx context.Context) (stop func(), err error) {
 	stop, err = s.conn.Serve(ctx, []stream.Endpoint{
 		endpoint("status", func(ctx context.Context, _ struct{}) (statusReport, error) { return s.status(ctx) }),
 		endpoint("query", func(ctx context.Context, r queryRequest) (queryAnswer, error) { return s.query(ctx, r) }),
+		endpoint("stats", func(ctx context.Context, _ struct{}) (bronze.TableStats, error) { return s.sink.Bronze().Stats(ctx) }),
 		endpoint("transform", s.transform),
 		endpoint("replay", s.replay),
 		endpoint("dlq", (&letterBox{conn: s.conn, sink: s.sink, cfg: s.cfg}).do),

@@ -37,6 +37,9 @@ type loadAnswer struct {
 
 // Run loads.
 func (c *loadCmd) Run(ctx context.Context, e *env) error {
+	if c.AcceptLoss && !c.RepairLake {
+		return usagef("--accept-loss goes with --repair-lake, which finds out what is lost")
+	}
 	cfg, log, err := e.startOnce(nil)
 	if err != nil {
 		return err
@@ -61,7 +64,7 @@ func (c *loadCmd) load(ctx context.Context, e *env, cfg config.Loaded, log zerol
 		if c.FullRefresh || c.RepairLake || c.Glob != "" {
 			return answer, usagef("the running service (pid %d) owns the warehouse: stop it, then run this again", service.info.PID)
 		}
-		return loadLive(ctx, service)
+		return c.loadLive(ctx, service)
 	case !errors.Is(err, errNoService):
 		return answer, err
 	}
@@ -143,17 +146,21 @@ func (s *service) drain(ctx context.Context, progress *bar) error {
 	})
 }
 
-// loadLive waits until the running service has applied what its stream holds.
-func loadLive(ctx context.Context, service *client) (loadAnswer, error) {
-	answer := loadAnswer{Mode: "live"}
-	err := poll(ctx, 200*time.Millisecond, func(ctx context.Context) (bool, error) {
+// loadLive waits until the running service has applied what its stream holds, and asks what it has then; with --stats it does not
+// wait.
+func (c *loadCmd) loadLive(ctx context.Context, service *client) (answer loadAnswer, err error) {
+	answer.Mode = "live"
+	err = poll(ctx, 200*time.Millisecond, func(ctx context.Context) (bool, error) {
 		status, err := ask[statusReport](ctx, service, "status", struct{}{})
 		if err != nil || status.Sink == nil {
 			return false, err
 		}
 		answer.Sink = *status.Sink
-		return status.Sink.Warehouse.Lag == 0, nil
+		return c.Stats || status.Sink.Warehouse.Lag == 0, nil
 	})
+	if err == nil {
+		answer.Stats, err = ask[bronze.TableStats](ctx, service, "stats", struct{}{})
+	}
 	return answer, err
 }
 
