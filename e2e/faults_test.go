@@ -57,6 +57,22 @@ func refused(t *testing.T, code int, words []string, env []string, args ...strin
 	}
 }
 
+// TestUnreachableBus: who gives one answer does not wait for ever, and says what was asked, without its password.
+func TestUnreachableBus(t *testing.T) {
+	t.Parallel()
+	env := []string{"NATS_URL=nats://bob:hunter2@127.0.0.1:1", "DATA_DIR=" + t.TempDir()}
+	for _, args := range [][]string{{"status"}, {"load"}, {"dlq", "list"}, {"gc"}} {
+		began := time.Now()
+		refused(t, 1, []string{"nats://bob:********@127.0.0.1:1", "unset NATS_URL"}, env, args...)
+		if took := time.Since(began); took > patience/4 {
+			t.Errorf("%v took %s", args, took)
+		}
+		if r := runProgram(t, env, args...); strings.Contains(r.stderr+r.stdout, "ter2") {
+			t.Errorf("%v shows the password:\n%s", args, r.stderr)
+		}
+	}
+}
+
 func TestWrongSettingsAreReportedTogether(t *testing.T) {
 	t.Parallel()
 	refused(t, 2, []string{"BATCH_SIZE", "REPORT_TZ", "LOG_LEVEL"},

@@ -114,7 +114,11 @@ func (s *service) open(ctx context.Context, opt serviceOptions) error {
 		}
 		info.HTTPAddr = s.http.Addr()
 	}
-	s.conn = stream.New(stream.Config{URL: s.cfg.NATSURL, Creds: s.cfg.NATSCreds, Dir: s.cfg.StreamDir()}, s.log)
+	bus := stream.Config{URL: s.cfg.NATSURL, Creds: s.cfg.NATSCreds, Dir: s.cfg.StreamDir()}
+	if !s.roles.http {
+		bus.ConnectWait = dialWait // whoever gives one answer gives it; a service waits for its bus
+	}
+	s.conn = stream.New(bus, s.log)
 	if err := s.conn.Open(ctx); err != nil {
 		return err
 	}
