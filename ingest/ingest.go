@@ -158,6 +158,7 @@ func (i *Ingest) run(ctx context.Context) error {
 	i.mu.Unlock()
 	lane, err := i.conn.OpenLane(ctx, stream.LaneConfig{
 		Lane: i.cfg.Lane, Writer: writer, Heartbeat: i.cfg.Heartbeat, Takeover: i.cfg.Takeover, Keeper: positionKeeper(i.cfg.Positions),
+		OnTrouble: i.trouble,
 		OnWait: func(other *proto.Heartbeat) {
 			i.enter(StateStandby, fmt.Sprintf("writer %s (host %s, process %d) has the lane", other.GetWriter(), other.GetHost(), other.GetPid()))
 		},
@@ -174,7 +175,7 @@ func (i *Ingest) run(ctx context.Context) error {
 		i.log.Warn().Err(err).Msg("lane was reset, going on from the positions in the stream")
 	}
 	i.noteLost(err)
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), i.grace())
 	defer cancel()
 	if rerr := lane.Release(closing); rerr != nil && err == nil {
 		i.log.Warn().Err(rerr).Msg("lane was not released, another writer waits for it to be quiet")
@@ -217,7 +218,7 @@ func (i *Ingest) follow(ctx context.Context, lane *stream.Lane, writer string) e
 	g.Go(func() error { return reader.run(gctx) })
 	g.Go(func() error {
 		defer stop() // with Once, nothing is left to do
-		return publisher.run(gctx, grace)
+		return publisher.run(gctx, i.grace)
 	})
 	return g.Wait()
 }

@@ -17,6 +17,7 @@ type metrics struct {
 	letters        *prometheus.CounterVec
 	batchSize      prometheus.Observer
 	publishSeconds prometheus.Observer
+	retries        prometheus.Counter
 }
 
 // factory makes a lane's metrics; with a nil registerer they exist but are nowhere to be seen.
@@ -54,6 +55,7 @@ func newMetrics(f factory, status func() Status) *metrics {
 		bytes:          f.NewCounter(f.opts("bytes_total", "Bytes of the source that were published as changes.")),
 		letters:        f.NewCounterVec(f.opts("dead_letters_total", "Lines, objects and documents set aside."), []string{"reason"}),
 		batchSize:      f.histogram("batch_size", "Messages in a published batch.", []float64{1, 2, 5, 10, 25, 50, 100, 250, 500, 1000}),
+		retries:        f.NewCounter(f.opts("publish_retries_total", "Attempts to publish that failed and were made again.")),
 		publishSeconds: f.histogram("publish_seconds", "Time until a batch was durable.", prometheus.ExponentialBuckets(0.0005, 2, 16)),
 	}
 	for _, reason := range []string{

@@ -54,11 +54,12 @@ type underWay struct {
 	err  error // once it is done
 }
 
-// run publishes until there are no more pieces, or ctx ends: then it publishes the batch in hand within grace.
-func (p *publisher) run(ctx context.Context, grace time.Duration) (err error) {
+// run publishes until there are no more pieces, or ctx ends: then it publishes the batch in hand within grace, which is asked for
+// then.
+func (p *publisher) run(ctx context.Context, grace func() time.Duration) (err error) {
 	finishing, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace(), cancel) })()
 	for more := true; more && err == nil && ctx.Err() == nil; {
 		b := newBatch(p.limit, p.lane.MaxBatch())
 		more = p.collect(ctx, b)

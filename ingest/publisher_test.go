@@ -66,7 +66,7 @@ func TestBatchesAreApart(t *testing.T) {
 				time.Sleep(time.Second)
 				close(pieces)
 			}()
-			if err := p.run(t.Context(), time.Second); err != nil {
+			if err := p.run(t.Context(), func() time.Duration { return time.Second }); err != nil {
 				t.Fatal(err)
 			}
 			n := len(lane.at)
@@ -124,7 +124,7 @@ func (l *script) play(t *testing.T, pieces ...int) (events []string, err error) 
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	err = p.run(ctx, time.Second)
+	err = p.run(ctx, func() time.Duration { return time.Second })
 	close(l.events)
 	for event := range l.events {
 		events = append(events, event)

@@ -1,10 +1,12 @@
 package ingest
 
 import (
+	"errors"
 	"time"
 
 	"claude-analytics/ingest/mongodb"
 	"claude-analytics/ingest/transcript"
+	"claude-analytics/internal/stream"
 )
 
 // What an ingest is doing: the values of Status.State.
@@ -16,7 +18,7 @@ const (
 	StateScanning   = "scanning"   // looking through the folders for the first time
 	StateReading    = "reading"    // reading what was there at the start; of a collection: a snapshot
 	StateFollowing  = "following"  // publishing what is written, as it is written
-	StateRetrying   = "retrying"   // MongoDB does not answer as it should; Detail says how
+	StateRetrying   = "retrying"   // MongoDB, or the stream, does not answer as it should; Detail says how
 	StateDone       = "done"       // a single pass is over
 	StateStopped    = "stopped"
 	StateFailed     = "failed"
@@ -74,7 +76,8 @@ type FolderStatus struct {
 type progress struct {
 	state, detail string
 	writer        string
-	begun         bool // that the lane has begun is kept
+	begun         bool   // that the lane has begun is kept
+	trouble       string // why nothing can be published; empty: it can
 
 	documents, bytes, letters int64
 	last                      time.Time
@@ -85,6 +88,35 @@ func (i *Ingest) enter(state, detail string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.now.state, i.now.detail = state, detail
+}
+
+// shownFrom is from which failed attempt on a lane counts as retrying: an election, or a server that is busy, is over by then.
+const shownFrom = 3
+
+// trouble takes note of an attempt to publish that failed, or, without an error, of one that came through.
+func (i *Ingest) trouble(attempt int, err error) {
+	if err != nil {
+		i.metrics.retries.Inc()
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	switch {
+	case err == nil:
+		i.now.trouble = ""
+	case attempt >= shownFrom || errors.Is(err, stream.ErrNoRoom):
+		i.now.trouble = "nothing can be published: " + err.Error()
+	}
+}
+
+// grace is how long the last batch, and then the release of the lane, may take: not long where the stream has taken nothing for a
+// while. What is not published is read again at the next start.
+func (i *Ingest) grace() time.Duration {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.now.trouble != "" {
+		return time.Second
+	}
+	return grace
 }
 
 // ended notes how Run ended.
@@ -114,6 +146,9 @@ func (i *Ingest) Status() Status {
 	i.source.see(&s)
 	if reader != nil {
 		reader.see(&s)
+	}
+	if now.trouble != "" && now.state == StateFollowing {
+		s.State, s.Detail = StateRetrying, now.trouble
 	}
 	return s
 }

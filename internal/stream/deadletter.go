@@ -29,6 +29,9 @@ func (c *Conn) DeadLetter(ctx context.Context, letter proto.DeadLetter) error {
 		if err != nil {
 			return err
 		}
+		if err := c.room(len(data)); err != nil {
+			return err
+		}
 		_, err = js.Publish(ctx, subject, data)
 		if errors.Is(err, jetstream.ErrNoStreamResponse) {
 			if eerr := c.ensureStreams(ctx); eerr != nil {

@@ -35,6 +35,9 @@ type LaneConfig struct {
 	// OnWait is called when waiting for another writer begins; nil: nothing is called. Host and process are unset
 	// if the other's heartbeat cannot be read.
 	OnWait func(other *proto.Heartbeat)
+	// OnTrouble is called when an attempt to publish failed, before it is made again, and without an error when messages came
+	// through; nil: nothing is called.
+	OnTrouble func(attempt int, err error)
 	// Keeper keeps the positions from a release of the lane to the next start; nil: they are read in the stream.
 	Keeper PositionKeeper
 }

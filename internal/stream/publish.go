@@ -93,10 +93,15 @@ func (l *Lane) publish(ctx context.Context, messages []Outgoing, ahead *sending)
 	defer l.underWay.Store(0)
 	pause := backoff{first: retryFirst, longest: retryLongest}
 	messages = l.roll(messages)
+	size := sizeOf(messages)
 	for {
 		_, renewed := l.conn.link.state()
 		var seq uint64
 		err := l.conn.link.request(ctx, requestTimeout, func(ctx context.Context) (err error) {
+			if err := l.conn.room(size); err != nil {
+				ahead.giveUp()
+				return err
+			}
 			seq, err = l.send(ctx, batch, messages, ahead)
 			return err
 		})
@@ -130,6 +135,7 @@ func (l *Lane) publish(ctx context.Context, messages []Outgoing, ahead *sending)
 			return 0, l.failure
 		case absent:
 		}
+		l.trouble(pause.attempts+1, err)
 		// Not there. An attempt that is still on its way cannot land beside the next one: both are fenced alike.
 		if werr := l.conn.pause(ctx, &pause, renewed, "publish to lane "+l.cfg.Lane, err); werr != nil {
 			l.failure = fmt.Errorf("%w: lane %s: outcome of a publish is unknown", ErrLaneReset, l.cfg.Lane)
@@ -138,7 +144,15 @@ func (l *Lane) publish(ctx context.Context, messages []Outgoing, ahead *sending)
 	}
 }
 
+// trouble tells whoever writes the lane that an attempt failed and is made again; nil: that it came through.
+func (l *Lane) trouble(attempt int, err error) {
+	if l.cfg.OnTrouble != nil {
+		l.cfg.OnTrouble(attempt, err)
+	}
+}
+
 func (l *Lane) landed(seq uint64, messages []Outgoing) uint64 {
+	l.trouble(0, nil)
 	l.note(messages, seq)
 	l.last, l.published = seq, time.Now()
 	return seq
@@ -173,10 +187,7 @@ func (l *Lane) send(ctx context.Context, batch string, messages []Outgoing, ahea
 // flowControl waits for no receipt but the batch's own, unless the batch is so large that it could overrun what the
 // server queues.
 func flowControl(messages []Outgoing) jetstreamext.BatchFlowControl {
-	size := 0
-	for _, m := range messages {
-		size += len(m.Data)
-	}
+	size := sizeOf(messages)
 	flow := jetstreamext.BatchFlowControl{AckTimeout: requestTimeout}
 	if size > unacknowledged {
 		flow.AckEvery = max(1, len(messages)*(unacknowledged/2)/size)

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -73,7 +74,10 @@ func (c *Conn) pause(ctx context.Context, b *backoff, renewed <-chan struct{}, w
 	}
 	delay := b.delay()
 	event := c.log.Warn().Err(cause).Str("doing", what).Int("attempt", b.attempts).Dur("retry_in", delay)
-	if code := apiCode(cause); code == codeNoResources || code == codeNoStorage {
+	if said := c.said(); said != "" {
+		event.Str("server_said", said)
+	}
+	if code := apiCode(cause); code == codeNoResources || code == codeNoStorage || errors.Is(cause, ErrNoRoom) {
 		event.Msg("the NATS server's storage is full: make room on its disk, or lower STREAM_MAX_BYTES; trying again")
 	} else {
 		event.Msg("stream does not answer as it should, trying again")

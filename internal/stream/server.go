@@ -70,6 +70,7 @@ func tryServer(ctx context.Context, cfg Config, log zerolog.Logger, broken func(
 		Port:                   freePort(cfg.Port),
 		JetStream:              true,
 		StoreDir:               storeParent(dir),
+		JetStreamMaxStore:      noStoreLimit,
 		SyncAlways:             true,
 		MaxPayload:             maxPayload,
 		MaxPending:             maxPending,
@@ -168,6 +169,18 @@ func (c *Conn) trouble() string {
 		return ""
 	}
 	return fmt.Sprintf(" (directory %s: %s)", c.server.dir, c.server.log.lastTrouble())
+}
+
+// said is what the embedded server last complained of; empty for an external one, or if it did not.
+func (c *Conn) said() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.server == nil {
+		return ""
+	}
+	c.server.log.mu.Lock()
+	defer c.server.log.mu.Unlock()
+	return c.server.log.trouble
 }
 
 // broken is the error of an embedded server that could not write: it answers no publish any more until it is started

@@ -65,7 +65,7 @@ func (l *Lane) sendAhead(messages []Outgoing) *sending {
 		n = len(messages) - 1
 	}
 	flow := flowControl(messages)
-	if n < worthwhile || flow.AckEvery > 0 {
+	if n < worthwhile || flow.AckEvery > 0 || l.conn.room(sizeOf(messages)) != nil {
 		return nil
 	}
 	life, _ := l.conn.link.state()
@@ -113,6 +113,13 @@ func begin(js jetstream.JetStream, batch string, behind uint64, flow jetstreamex
 		return nil, err
 	}
 	return &sending{batch: batch, publisher: publisher, behind: behind}, nil
+}
+
+// giveUp forgets what was sent, if anything was; the server does so too.
+func (s *sending) giveUp() {
+	if s != nil {
+		_ = s.publisher.Discard() // it was not committed, so that it is open
+	}
 }
 
 // add sends the next messages, none of which is the last.
