@@ -10,9 +10,9 @@ import (
 func TestURLs(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]string{
-		"": "",
-		"mongodb://localhost:27017":                                             "mongodb://localhost:27017",
-		"nats://127.0.0.1:4222":                                                 "nats://127.0.0.1:4222",
+		"":                          "",
+		"mongodb://localhost:27017": "mongodb://localhost:27017",
+		"nats://127.0.0.1:4222":     "nats://127.0.0.1:4222",
 		"mongodb://bob:hun,ter2@h1,h2/?replicaSet=rs0":                          "mongodb://bob:********@h1,h2/?replicaSet=rs0",
 		"mongodb://bob:hunter2@h1:1,h2:2/db?a=b&c=d":                            "mongodb://bob:********@h1:1,h2:2/db?a=b&c=d",
 		"mongodb://bob:hun/ter2@h1/db":                                          "mongodb://bob:********@h1/db",
