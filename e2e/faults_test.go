@@ -143,9 +143,28 @@ func TestCorruptFilesAreNamed(t *testing.T) {
 		if err := os.WriteFile(files[0], []byte("PAR1 not really PAR1"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		r := runProgram(t, nil, "load", "--full-refresh", "--data-dir", data)
-		if r.code != 1 || !strings.Contains(r.stderr, filepath.Base(files[0])) {
-			t.Errorf("exit code %d, the file is not named:\n%s", r.code, r.stderr)
+		before := number(t, data, "SELECT count(*) FROM raw.conversations")
+		refused(t, 1, []string{filepath.Base(files[0]), "load --repair-lake", "left as it is"}, nil, "load", "--full-refresh", "--data-dir", data)
+		if n := number(t, data, "SELECT count(*) FROM raw.conversations"); n != before {
+			t.Errorf("%d rows after a rebuild that was refused, %d before", n, before)
+		}
+		refused(t, 1, []string{filepath.Base(files[0]), "load --repair-lake"}, nil, "load", "--full-refresh", "--leave-out", "--data-dir", data)
+		if n := number(t, data, "SELECT count(*) FROM raw.conversations"); n >= before {
+			t.Errorf("%d rows without a file, %d with it", n, before)
+		}
+		const told = "left out 1 files of the lake"
+		if out := mustRun(t, "status", "--data-dir", data); !strings.Contains(out, told) {
+			t.Errorf("status does not say that rows are missing:\n%s", out)
+		}
+		if r := runProgram(t, nil, "doctor", "--data-dir", data); r.code != 3 || !strings.Contains(r.stdout, told) {
+			t.Errorf("doctor does not say that rows are missing: %d\n%s", r.code, r.stdout)
+		}
+		mustRun(t, "load", "--repair-lake", "--full-refresh", "--data-dir", data)
+		if n := number(t, data, "SELECT count(*) FROM raw.conversations"); n != before {
+			t.Errorf("%d rows after the repair, want %d", n, before)
+		}
+		if out := mustRun(t, "status", "--data-dir", data); strings.Contains(out, told) {
+			t.Errorf("status says that rows are missing after the repair:\n%s", out)
 		}
 	})
 	t.Run("stream", func(t *testing.T) {

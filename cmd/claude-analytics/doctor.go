@@ -130,6 +130,7 @@ func (s *service) examine(ctx context.Context) []finding {
 	findings = append(findings, checkLakeFormat(cfg))
 	findings = append(findings, s.checkLakeFaults()...)
 	findings = append(findings, s.checkStorage(ctx))
+	findings = append(findings, s.checkLeftOut(ctx)...)
 	findings = append(findings, s.checkLetters(ctx)...)
 	findings = append(findings, checkService(cfg), checkPort(cfg))
 	for i := range findings {

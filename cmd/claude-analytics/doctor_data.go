@@ -79,6 +79,21 @@ func (s *service) checkStorage(ctx context.Context) finding {
 	return good(id, detail)
 }
 
+// leftOutSQL is how many files the newest rebuild left out.
+const leftOutSQL = `SELECT left_out::BIGINT FROM meta.rebuilds WHERE finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 1`
+
+// checkLeftOut tells of rows that are missing since a rebuild could not read them.
+func (s *service) checkLeftOut(ctx context.Context) []finding {
+	answer, err := s.readWarehouse(ctx, leftOutSQL)
+	if err != nil || len(answer.Rows) != 1 {
+		return nil // checkStorage says what is wrong
+	}
+	if files := texts(answer.Rows[0], "0")[0]; files != "0" {
+		return []finding{bad("warehouse", "the last rebuild left out "+files+" files of the lake that it could not read: their rows are missing", leftOutRemedy)}
+	}
+	return nil
+}
+
 // lettersSQL counts the dead letters by reason.
 const lettersSQL = `SELECT count(*)::BIGINT, coalesce(string_agg(n || ' ' || reason, ', ' ORDER BY n DESC), ''), coalesce(sum(n), 0)::BIGINT
 	FROM (SELECT reason, count(*) AS n FROM meta.dead_letters GROUP BY reason)`

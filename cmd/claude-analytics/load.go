@@ -21,6 +21,7 @@ type loadCmd struct {
 	FullRefresh bool   `help:"Empty bronze and rebuild it from the lake, then go on from the stream."`
 	RepairLake  bool   `help:"Make the lake whole again: manifest from files, files from the stream, else from the warehouse (STORE_RAW)."`
 	AcceptLoss  bool   `help:"With --repair-lake: record what nobody holds any more as a gap, so that it is no longer told."`
+	LeaveOut    bool   `help:"With --full-refresh: replace the warehouse even if files of the lake cannot be read; their rows will be missing."`
 	Stats       bool   `help:"Only show rows, date range, by type and project."`
 	InitOnly    bool   `help:"Only create the warehouse's tables."`
 	JSON        bool   `help:"For programs."`
@@ -91,9 +92,16 @@ func (c *loadCmd) load(ctx context.Context, e *env, cfg config.Loaded, log zerol
 		answer.Repair = &repaired
 	}
 	if c.FullRefresh {
+		if !c.LeaveOut {
+			if err := s.sink.LakeWhole(ctx); err != nil {
+				return answer, partialRefused(err)
+			}
+		}
 		if err := s.sink.Rebuild(ctx, show); err != nil {
 			if ctx.Err() != nil {
 				fmt.Fprintln(e.stderr, "the rebuild was interrupted: `claude-analytics load` goes on with it")
+			} else if text, lerr := leftOut(ctx, s.sink.Bronze()); lerr == nil && text != "" {
+				err = fmt.Errorf("%w\n%s: %s", err, text, leftOutRemedy)
 			}
 			return answer, err
 		}
@@ -115,6 +123,27 @@ func (c *loadCmd) load(ctx context.Context, e *env, cfg config.Loaded, log zerol
 	answer.Sink = s.sink.Status()
 	answer.Stats, err = s.sink.Bronze().Stats(ctx)
 	return answer, err
+}
+
+// partialRefused says what to do before a rebuild that would lose rows.
+func partialRefused(err error) error {
+	if !errors.Is(err, sink.ErrLakePartial) {
+		return err
+	}
+	return fmt.Errorf("%w: the warehouse is left as it is. Make the lake whole first, `claude-analytics load --repair-lake`, then run this again; "+
+		"or let the rows be missing, with --leave-out", err)
+}
+
+// leftOutRemedy is what brings back rows that a rebuild could not read.
+const leftOutRemedy = "claude-analytics load --repair-lake --full-refresh, then claude-analytics transform"
+
+// leftOut tells of rows that the last rebuild could not read; empty: of none.
+func leftOut(ctx context.Context, b *bronze.Bronze) (string, error) {
+	files, err := b.LeftOut(ctx)
+	if err != nil || files == 0 {
+		return "", err
+	}
+	return fmt.Sprintf("the last rebuild of the warehouse left out %s files of the lake that it could not read: their rows are missing", count(files)), nil
 }
 
 // printRepair says what was repaired, and what cannot be.

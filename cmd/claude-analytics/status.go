@@ -62,6 +62,9 @@ func (s *service) status(ctx context.Context) (statusReport, error) {
 		if s.sink != nil {
 			status := s.sink.Status()
 			report.Sink = &status
+			if text, err := leftOut(ctx, s.sink.Bronze()); err == nil && text != "" {
+				report.Faults = append(report.Faults, text+": "+leftOutRemedy)
+			}
 		}
 		if s.modeler != nil {
 			status := s.modeler.Status()

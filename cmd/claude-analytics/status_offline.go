@@ -57,7 +57,11 @@ func (r *statusReport) readWarehouse(ctx context.Context, cfg config.Loaded, log
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	mark, found, err := bronze.New(bronze.Config{}, db, log).Watermark(ctx)
+	table := bronze.New(bronze.Config{}, db, log)
+	if text, err := leftOut(ctx, table); err == nil && text != "" {
+		r.Faults = append(r.Faults, text+": "+leftOutRemedy)
+	}
+	mark, found, err := table.Watermark(ctx)
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,18 @@ func (b *Bronze) FinishRebuild(ctx context.Context, leftOut int) error {
 	})
 }
 
+// LeftOut is how many files of the lake the newest finished rebuild could not read: their rows are missing until another one finds
+// them whole.
+func (b *Bronze) LeftOut(ctx context.Context) (files int64, err error) {
+	err = b.db.Read(ctx, func(ctx context.Context, tx *warehouse.Tx) error {
+		return tx.QueryRow(ctx, `SELECT coalesce((SELECT left_out FROM meta.rebuilds WHERE finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 1), 0)::BIGINT`).Scan(&files)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("read rebuilds: %w", err)
+	}
+	return files, nil
+}
+
 // Rebuilding reports whether a rebuild was begun and not finished: then the table is not whole.
 func (b *Bronze) Rebuilding(ctx context.Context) (unfinished bool, err error) {
 	err = b.db.Read(ctx, func(ctx context.Context, tx *warehouse.Tx) error {
