@@ -319,3 +319,29 @@ func TestVerifySaysWhatItCouldNotSee(t *testing.T) {
 	unseen("an empty folder", []string{"was moved"}, "--transcripts", t.TempDir(), "--source", "test")
 	unseen("no such folder", []string{"no such file"}, "--transcripts", filepath.Join(dir, "none"), "--source", "test")
 }
+
+// TestVerifyKnowsOfUnfinishedSwaps: a kill in the middle of a change of files in the lake is no damage.
+func TestVerifyKnowsOfUnfinishedSwaps(t *testing.T) {
+	t.Parallel()
+	dir, _ := generate(t, "--sessions", "3", "--seed", "74")
+	data := t.TempDir()
+	untilIdle(t, data, dir)
+	files, err := filepath.Glob(filepath.Join(data, "raw", "date=*", "*.parquet"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	below, _ := filepath.Rel(filepath.Join(data, "raw"), files[0])
+	journal, _ := json.Marshal(map[string]any{"version": 1, "moves": []string{filepath.ToSlash(below)}})
+	if err := os.Rename(files[0], files[0]+".new"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(data, "raw", "_manifest", "rewrite.json"), journal, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if v := verified(t, data, dir, 0); v.Differences != 0 {
+		t.Errorf("differences: %+v", v.all())
+	}
+	if _, err := os.Stat(files[0]); err != nil {
+		t.Error(err)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"claude-analytics/ingest"
 	"claude-analytics/internal/config"
 	"claude-analytics/internal/stream"
+	"claude-analytics/sink/lake"
 	"claude-analytics/verify"
 )
 
@@ -27,7 +28,7 @@ type verifyCmd struct {
 // Help says what is compared, and how to read the answer.
 func (verifyCmd) Help() string {
 	return "Compares source, stream, lake, warehouse and marts, and names every difference with the command that repairs it.\n" +
-		"It changes nothing. Exit code 0: all is there; 3: something differs; 1: something could not be looked at.\n\n" +
+		"It changes nothing, but finishes a change of files in the lake that a kill cut off. Exit code 0: all is there; 3: something differs; 1: something could not be looked at.\n\n" +
 		"  claude-analytics verify                    counts, sets of keys, checksums by date: what the service does hourly\n" +
 		"  claude-analytics verify --deep             content too\n" +
 		"  claude-analytics verify --json | jq '.levels[].differences[].repair'\n\n" +
@@ -106,6 +107,12 @@ const streamWait = 5 * time.Second
 func (s *service) openToLook(ctx context.Context) (noStream string, err error) {
 	if _, err := s.takeLock(); err != nil {
 		return "", err
+	}
+	// A change of files that a kill cut off is decided: half of it would look like damage.
+	if unfinished, err := lake.New(lake.Config{Dir: s.cfg.LakeDir()}, s.log).Finish(); err != nil {
+		s.log.Warn().Err(err).Msg("files of the lake are between two places, and may be told as missing")
+	} else if unfinished {
+		s.log.Warn().Msg("a change of files in the lake, which had been cut off, was finished")
 	}
 	s.conn = stream.New(stream.Config{
 		URL: s.cfg.NATSURL, Creds: s.cfg.NATSCreds, Dir: s.cfg.StreamDir(), ConnectWait: streamWait, LeaveStreams: true,

@@ -194,6 +194,19 @@ func syncDirs(disk FS, dirs []string) error {
 	return nil
 }
 
+// Finish carries out what a killed process had decided of a change of files. Nobody else may have the folder, and the lake need
+// not be open, which does it too.
+func (l *Lake) Finish() (unfinished bool, err error) {
+	unfinished, err = hasJournal(l.disk, l.cfg.Dir)
+	if err == nil && unfinished {
+		err = finishRewriting(l.disk, l.cfg.Dir)
+	}
+	if err != nil {
+		return unfinished, fmt.Errorf("finish the change of files in the lake: %w", err)
+	}
+	return unfinished, nil
+}
+
 func hasJournal(disk FS, root string) (bool, error) {
 	_, err := disk.ReadFile(filepath.Join(root, manifestDir, journalFile))
 	if errors.Is(err, fs.ErrNotExist) {
