@@ -73,6 +73,27 @@ func TestUnreachableBus(t *testing.T) {
 	}
 }
 
+// TestMistypedPlaces: a folder that is not there is no success, and none is made.
+func TestMistypedPlaces(t *testing.T) {
+	t.Parallel()
+	none := filepath.Join(t.TempDir(), "none")
+	refused(t, 2, []string{"/etc/passwd is no folder"}, nil, "extract", "--transcripts", "/etc/passwd", "--data-dir", t.TempDir())
+	refused(t, 2, []string{none}, nil, "pipeline", "--transcripts", none, "--data-dir", t.TempDir())
+	refused(t, 2, []string{none}, nil, "up", "--until-idle", "--transcripts", none, "--data-dir", t.TempDir())
+	refused(t, 1, []string{none}, nil, "gc", "--data-dir", none)
+	if _, err := os.Stat(none); err == nil {
+		t.Errorf("%s was made", none)
+	}
+	refused(t, 2, []string{"BATCH_SIZ", "did you mean BATCH_SIZE"}, nil, "config", "--set", "BATCH_SIZ=5")
+	dir, _ := generate(t, "--sessions", "2", "--seed", "48")
+	data := t.TempDir()
+	mustRun(t, "pipeline", "--skip-transform", "--transcripts", dir, "--data-dir", data)
+	refused(t, 1, []string{"the models are not built yet"}, nil, "report", "daily", "--data-dir", data)
+	if r := runProgram(t, nil, "report", "daily", "--data-dir", data); strings.Contains(r.stderr, "SELECT") || strings.Contains(r.stderr, "LINE") {
+		t.Errorf("the report shows its SQL:\n%s", r.stderr)
+	}
+}
+
 func TestWrongSettingsAreReportedTogether(t *testing.T) {
 	t.Parallel()
 	refused(t, 2, []string{"BATCH_SIZE", "REPORT_TZ", "LOG_LEVEL"},

@@ -108,7 +108,10 @@ func extract(ctx context.Context, e *env, cfg config.Loaded, log zerolog.Logger,
 	} else if !errors.Is(err, errNoService) {
 		return nil, err
 	}
-	if opt.sources, err = chooseSources(cfg); err != nil {
+	if opt.sources, err = chooseSources(cfg); err == nil {
+		err = opt.sources.present()
+	}
+	if err != nil {
 		return nil, err
 	}
 	opt.once = true

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -125,6 +126,9 @@ func runGC(ctx context.Context, e *env, cfg config.Loaded, log zerolog.Logger, r
 		return gcLive(ctx, e, service, request)
 	case !errors.Is(err, errNoService):
 		return report, err
+	}
+	if _, err := os.Stat(cfg.WarehousePath()); err != nil {
+		return report, fmt.Errorf("%w at %s: there is nothing to remove; see --data-dir", errNoWarehouse, cfg.WarehousePath())
 	}
 	s := newService(cfg, roles{command: "gc", sink: true, modeler: false}, log)
 	defer func() { err = errors.Join(err, s.close()) }()

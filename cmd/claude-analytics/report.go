@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"strings"
 	"time"
 
@@ -85,6 +85,9 @@ type breakdown struct {
 	UnpricedRequests    int64       `json:"unpricedRequests"`
 }
 
+// errNoModels says that there is nothing to report from yet; the statement that found out is nobody's to read.
+var errNoModels = errors.New("the models are not built yet: run `claude-analytics transform`")
+
 // Run asks the service, or opens the warehouse.
 func (c *reportCmd) Run(ctx context.Context, e *env) error {
 	filter, err := c.filter()
@@ -103,7 +106,8 @@ func (c *reportCmd) Run(ctx context.Context, e *env) error {
 	})
 	if err != nil {
 		if strings.Contains(err.Error(), "does not exist") {
-			return fmt.Errorf("the models are not built yet: run `claude-analytics transform` (%w)", err)
+			log.Debug().Err(err).Msg("the marts cannot be asked")
+			return errNoModels
 		}
 		return err
 	}

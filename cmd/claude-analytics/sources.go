@@ -65,6 +65,25 @@ func chooseSources(cfg config.Loaded) (sources, error) {
 		"Name a folder with --transcripts DIR, a replica set with --mongo-uri URI, or try `claude-analytics up --demo 200`", cfg.TranscriptsDir[0], err)
 }
 
+// present sees that each folder is there. A service waits for one that is not, visibly; a single pass would call nothing a success.
+func (c sources) present() error {
+	for _, dir := range c.folders {
+		if _, path, named := strings.Cut(dir, "="); named {
+			dir = path
+		}
+		info, err := os.Stat(dir)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return usagef("there is no folder %s: see --transcripts and TRANSCRIPTS_DIR", dir)
+		case err != nil:
+			return fmt.Errorf("look at the transcript folder: %w", err)
+		case !info.IsDir():
+			return usagef("%s is no folder: see --transcripts and TRANSCRIPTS_DIR", dir)
+		}
+	}
+	return nil
+}
+
 func withPort(host string) string {
 	if _, _, err := net.SplitHostPort(host); err == nil {
 		return host

@@ -159,7 +159,17 @@ func (c *statusCmd) Run(ctx context.Context, e *env) error {
 	}
 	for {
 		report, err := statusOf(ctx, cfg, log)
+		if err != nil && c.Watch && ctx.Err() == nil {
+			// A service that stops, or starts, cannot answer for a moment: the next look may tell.
+			fmt.Fprintln(e.stderr, "claude-analytics:", err)
+			if err = nextSecond(ctx); err == nil {
+				continue
+			}
+		}
 		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
 			return err
 		}
 		if c.Watch && isTerminal(e.stdout) {
@@ -173,11 +183,19 @@ func (c *statusCmd) Run(ctx context.Context, e *env) error {
 		if err != nil || !c.Watch {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if nextSecond(ctx) != nil {
 			return nil
-		case <-time.After(time.Second):
 		}
+	}
+}
+
+// nextSecond waits a second, or for the end of ctx.
+func nextSecond(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Second):
+		return nil
 	}
 }
 

@@ -33,7 +33,10 @@ func (c *upCmd) Run(ctx context.Context, e *env) error {
 	}
 	var chosen sources
 	if c.Demo == 0 {
-		if chosen, err = chooseSources(cfg); err != nil {
+		if chosen, err = chooseSources(cfg); err == nil && c.UntilIdle {
+			err = chosen.present()
+		}
+		if err != nil {
 			return err
 		}
 	} else {

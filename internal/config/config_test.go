@@ -198,3 +198,12 @@ func TestBadSettingsFile(t *testing.T) {
 		}
 	}
 }
+
+func TestUnknownNamesOnTheCommandLine(t *testing.T) {
+	for name, hint := range map[string]string{"BATCH_SIZ": "BATCH_SIZE", "batch_size": "BATCH_SIZE", "FOO": "config"} {
+		_, err := config.Load(config.Input{Flags: map[string]string{name: "5"}})
+		if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), hint) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -87,6 +87,7 @@ func Load(in Input) (Loaded, error) {
 		}
 	}
 	faults = append(faults, out.check()...)
+	faults = append(faults, unknownFlags(in.Flags)...)
 	out.Warnings = nearMisses(environ, file)
 	if err := errors.Join(faults...); err != nil {
 		return Loaded{}, err
