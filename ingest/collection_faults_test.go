@@ -185,6 +185,18 @@ func TestServerCodes(t *testing.T) {
 	}
 }
 
+// TestNoServerIsCounted: each attempt that finds no server is an error of the network.
+func TestNoServerIsCounted(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, 1)
+	s.cfg.Collection.URI = "mongodb://127.0.0.1:1/?replicaSet=rs0&serverSelectionTimeoutMS=50"
+	s.start()
+	eventually(t, "it tries again", func() bool { return s.metric("mongodb_retries_total", "") >= 3 })
+	if errors, retries := s.metric("mongodb_errors_total", "0"), s.metric("mongodb_retries_total", ""); errors < retries-1 {
+		t.Errorf("%v errors in %v attempts", errors, retries)
+	}
+}
+
 // TestCannotSplit: a server that is asked to split and does not know how.
 func TestCannotSplit(t *testing.T) {
 	t.Parallel()

@@ -38,6 +38,7 @@ func (t *Tailer) connect() error {
 // failed counts each error of the server, also those that the driver deals with by itself.
 func (t *Tailer) failed(err error) {
 	if t.cfg.Counters.OnError != nil && !errors.Is(err, context.Canceled) {
+		t.counted.Store(true)
 		t.cfg.Counters.OnError(codeOf(err))
 	}
 }

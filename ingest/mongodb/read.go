@@ -70,6 +70,11 @@ func (t *Tailer) read(ctx context.Context) error {
 			since = time.Now().UTC()
 		}
 		t.cfg.Counters.Retries.Add(1)
+		// Where no server is found nothing is asked, so that nobody has counted it.
+		if !t.counted.Swap(false) {
+			t.failed(err)
+			t.counted.Store(false)
+		}
 		wait := pause - time.Duration(rand.Int64N(int64(pause)/4+1))
 		t.log.Warn().Err(err).Int32("code", code).Int("attempt", attempts).Dur("retry_in", wait).Msg("MongoDB does not answer as it should, trying again")
 		t.stats.set(func(s *Stats) {

@@ -30,6 +30,7 @@ type Tailer struct {
 	waiting  atomic.Int64 // since when, for the server to say something new, Unix nanoseconds; 0: it is not waited for
 	onTheWay atomic.Int64 // items read and not yet durable
 	encoding atomic.Int64 // items read and not yet in a piece
+	counted  atomic.Bool  // an error was counted since the last attempt
 	backlog  atomic.Bool  // the last reply held so much that more is likely to come
 	stats    stats
 
