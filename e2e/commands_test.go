@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestDeploy: streams are compared, made, and then are as they should be.
@@ -125,6 +126,31 @@ func TestTyposReachNobody(t *testing.T) {
 	}
 	if n := number(t, data, "SELECT count(*) FROM raw.conversations"); n != truth.Objects {
 		t.Errorf("%d rows, want %d", n, truth.Objects)
+	}
+}
+
+// TestStatusWatchGoesOn: it looks on while the service stops and starts, until it is stopped itself.
+func TestStatusWatchGoesOn(t *testing.T) {
+	t.Parallel()
+	dir, _ := generate(t, "--sessions", "2", "--seed", "54")
+	data := t.TempDir()
+	p := startService(t, data, nil, "up", "--transcripts", dir, "--source", "test")
+	p.info()
+	eventually(t, "the service answers", func() bool { return runProgram(t, nil, "status", "--data-dir", data).code == 0 })
+	watch := startService(t, data, nil, "status", "--watch")
+	time.Sleep(2 * time.Second)
+	if code := p.stop(); code != 0 {
+		t.Errorf("the service ended with %d", code)
+	}
+	eventually(t, "the watcher says that the service is gone", func() bool { return strings.Contains(watch.logs(), "looking again") })
+	p = startService(t, data, nil, "up", "--transcripts", dir, "--source", "test")
+	p.info()
+	time.Sleep(2 * time.Second)
+	if !watch.running() {
+		t.Fatalf("the watcher ended with %d", watch.cmd.ProcessState.ExitCode())
+	}
+	if code := watch.stop(); code != 0 {
+		t.Errorf("the watcher ended with %d", code)
 	}
 }
 

@@ -81,15 +81,21 @@ func (s *service) status(ctx context.Context) (statusReport, error) {
 
 // statusOf asks the running service, or looks at what lies in DATA_DIR.
 func statusOf(ctx context.Context, cfg config.Loaded, log zerolog.Logger) (report statusReport, err error) {
-	service, err := live(ctx, cfg)
-	switch {
-	case err == nil:
-		defer service.Close()
-		return ask[statusReport](ctx, service, "status", struct{}{})
-	case !errors.Is(err, errNoService):
+	report, err = liveStatus(ctx, cfg)
+	if !errors.Is(err, errNoService) {
 		return report, err
 	}
 	return offlineStatus(ctx, cfg, log.Level(zerolog.WarnLevel))
+}
+
+// liveStatus asks the running service.
+func liveStatus(ctx context.Context, cfg config.Loaded) (report statusReport, err error) {
+	service, err := live(ctx, cfg)
+	if err != nil {
+		return report, err
+	}
+	defer service.Close()
+	return ask[statusReport](ctx, service, "status", struct{}{})
 }
 
 // parts are what /api/health asks.
@@ -157,45 +163,52 @@ func (c *statusCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	for {
-		report, err := statusOf(ctx, cfg, log)
-		if err != nil && c.Watch && ctx.Err() == nil {
-			// A service that stops, or starts, cannot answer for a moment: the next look may tell.
-			fmt.Fprintln(e.stderr, "claude-analytics:", err)
-			if err = nextSecond(ctx); err == nil {
-				continue
-			}
-		}
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
-		}
-		if c.Watch && isTerminal(e.stdout) {
-			e.printf("\x1b[H\x1b[2J")
-		}
-		if c.JSON {
-			err = writeJSON(e.stdout, report)
-		} else {
-			printStatus(e, report)
-		}
-		if err != nil || !c.Watch {
-			return err
-		}
-		if nextSecond(ctx) != nil {
-			return nil
-		}
+	if c.Watch {
+		return c.watch(ctx, e, cfg)
 	}
+	report, err := statusOf(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	return c.print(e, report)
 }
 
-// nextSecond waits a second, or for the end of ctx.
-func nextSecond(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(time.Second):
-		return nil
+func (c *statusCmd) print(e *env, report statusReport) error {
+	if c.JSON {
+		return writeJSON(e.stdout, report)
+	}
+	printStatus(e, report)
+	return nil
+}
+
+// watch asks the service every second until ctx ends, whether it runs, stops, or starts. The files are left alone: whoever looked into
+// them each second would be in the way of a service that starts.
+func (c *statusCmd) watch(ctx context.Context, e *env, cfg config.Loaded) error {
+	said := ""
+	for {
+		report, err := liveStatus(ctx, cfg)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			if said != err.Error() {
+				said = err.Error()
+				fmt.Fprintf(e.stderr, "%s claude-analytics: %s; looking again every second\n", time.Now().Format(time.TimeOnly), said)
+			}
+		default:
+			said = ""
+			if isTerminal(e.stdout) {
+				e.printf("\x1b[H\x1b[2J")
+			}
+			if err := c.print(e, report); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Second):
+		}
 	}
 }
 
