@@ -224,6 +224,28 @@ func TestReadOnlyDataDir(t *testing.T) {
 	refused(t, 1, []string{data}, nil, "up", "--transcripts", t.TempDir(), "--data-dir", data)
 }
 
+// TestLookingOnAReadOnlyDisk: what lies on a disk that is read-only can be looked at.
+func TestLookingOnAReadOnlyDisk(t *testing.T) {
+	t.Parallel()
+	disk := t.TempDir()
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=128m"); err != nil {
+		t.Skipf("no file system can be mounted here: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(disk, syscall.MNT_DETACH) })
+	dir, _ := generate(t, "--sessions", "2", "--seed", "49")
+	data := filepath.Join(disk, "data")
+	untilIdle(t, data, dir)
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Skipf("it cannot be made read-only: %v", err)
+	}
+	for _, args := range [][]string{{"query", "SELECT 1"}, {"query", "--raw", "SELECT count(*) FROM raw.conversations"}, {"report", "daily"}} {
+		mustRun(t, append(args, "--data-dir", data)...)
+	}
+	if out := mustRun(t, "status", "--data-dir", data); !strings.Contains(out, "warehouse ") || !strings.Contains(out, "cannot be written") {
+		t.Errorf("status:\n%s", out)
+	}
+}
+
 // TestFullDisk runs on a file system of a few megabytes: the service reports it, and goes on when there is space.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/rs/zerolog"
 
@@ -20,7 +22,11 @@ import (
 // in the report.
 func offlineStatus(ctx context.Context, cfg config.Loaded, log zerolog.Logger) (statusReport, error) {
 	report := statusReport{Version: version, Command: "none", Mode: "offline", DataDir: cfg.DataDir, ReportTZ: cfg.ReportTZ, NATSURL: mask.URLs(cfg.NATSURL)}
-	if err := report.readStream(ctx, cfg, log); err != nil {
+	switch err := report.readStream(ctx, cfg, log); {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		// A server must be started to look at it, which writes. What else is there can be looked at.
+		report.Faults = append(report.Faults, "stream: not looked at, since DATA_DIR cannot be written: "+err.Error())
+	case err != nil:
 		return report, err
 	}
 	if _, err := os.Stat(cfg.WarehousePath()); err != nil {

@@ -199,7 +199,7 @@ func (inst *instance) close() error {
 	if _, err := inst.writers.Exec("USE memory; DETACH DATABASE IF EXISTS " + inst.catalog); err != nil {
 		errs = append(errs, err)
 	}
-	errs = append(errs, inst.writers.Close(), inst.connector.Close(), os.RemoveAll(inst.scratch))
+	errs = append(errs, inst.writers.Close(), inst.connector.Close(), removeScratch(inst.scratch))
 	return errors.Join(errs...)
 }
 

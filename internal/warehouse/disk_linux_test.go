@@ -96,3 +96,29 @@ func TestReadOnlyFolder(t *testing.T) {
 		}
 	}
 }
+
+// A file on a disk that is read-only can be asked.
+func TestReadingOnAReadOnlyDisk(t *testing.T) {
+	folder := tinyDisk(t, "size=24m")
+	path := filepath.Join(folder, "analytics.duckdb")
+	db := New(Config{Path: path}, zerolog.Nop())
+	if err := db.Open(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", folder, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Skipf("cannot make a tmpfs read-only: %v", err)
+	}
+	db = New(Config{Path: path, ReadOnly: true}, zerolog.Nop())
+	if err := db.Open(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Query(context.Background(), "SELECT 1", Limits{}); err != nil {
+		t.Error(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,7 +1,9 @@
 package warehouse
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -38,6 +40,14 @@ func SpillFolders(path string) ([]string, error) {
 		}
 	}
 	return found, nil
+}
+
+// removeScratch removes a folder if it is there: on a file system that is read-only, removing what is not there fails too.
+func removeScratch(path string) error {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return os.RemoveAll(path)
 }
 
 // removeLeft removes what a killed process spilled, or had not finished rewriting. Whoever calls it holds the file's
