@@ -2,12 +2,8 @@ package stream
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 )
 
 func TestEnoughRoom(t *testing.T) {
@@ -17,74 +13,5 @@ func TestEnoughRoom(t *testing.T) {
 	err := enoughRoom("/d", leastRoom+1999, 1000)
 	if !errors.Is(err, ErrNoRoom) || !isTemporary(err) || !strings.Contains(err.Error(), "/d") || !strings.Contains(err.Error(), "make room") {
 		t.Error(err)
-	}
-}
-
-// TestFullDisk: a disk that is nearly full when the server starts, full then, and has room later: what was to be published is told
-// to wait meanwhile, and goes on by itself.
-func TestFullDisk(t *testing.T) {
-	folder := t.TempDir()
-	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=64m"); err != nil {
-		t.Skipf("cannot mount a tmpfs (%v): a full disk is not tested", err)
-	}
-	t.Cleanup(func() { _ = syscall.Unmount(folder, syscall.MNT_DETACH) })
-	ballast := filepath.Join(folder, "ballast")
-	if err := os.WriteFile(ballast, make([]byte, 57<<20), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c := New(Config{Dir: filepath.Join(folder, "jetstream"), Port: -1}, logs(t))
-	if err := c.Open(testContext(t)); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeConn(t, c) })
-	if err := os.Truncate(ballast, 40<<20); err != nil {
-		t.Fatal(err)
-	}
-	troubles := make(chan error, 100)
-	lane, err := c.OpenLane(testContext(t), LaneConfig{Lane: "a", Writer: "w", OnTrouble: func(_ int, err error) {
-		select {
-		case troubles <- err:
-		default:
-		}
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	// What it could take a part of at its start is no limit later.
-	for n := range 3 {
-		big := changes("a", n, 1)
-		big[0].Data = make([]byte, 3<<20)
-		if _, err := lane.Publish(testContext(t), big); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for len(troubles) > 0 {
-		if err := <-troubles; err != nil {
-			t.Errorf("trouble while there was room: %v", err)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(folder, "more"), make([]byte, 9<<20), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() {
-		_, err := lane.Publish(testContext(t), changes("a", 100, 200))
-		done <- err
-	}()
-	select {
-	case err := <-troubles:
-		if !errors.Is(err, ErrNoRoom) || !strings.Contains(err.Error(), folder) {
-			t.Errorf("trouble: %v", err)
-		}
-	case err := <-done:
-		t.Fatalf("published on a full disk: %v", err)
-	case <-time.After(10 * time.Second):
-		t.Fatal("a full disk is not told")
-	}
-	if err := os.Remove(filepath.Join(folder, "more")); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-done; err != nil {
-		t.Errorf("with room again: %v", err)
 	}
 }
