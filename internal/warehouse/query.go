@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // Limits bound one user query; zero values mean the defaults.
@@ -62,12 +64,17 @@ func (limits Limits) complete() Limits {
 
 // ask waits for a turn and runs fn in a reading transaction, all within the time limit.
 func (d *DB) ask(ctx context.Context, limits Limits, fn func(context.Context, *Tx) error) error {
+	return inTurn(ctx, d.asked, limits, func(ctx context.Context) error { return d.Read(ctx, fn) })
+}
+
+// inTurn waits for one of a few turns and runs fn, all within the time limit.
+func inTurn(ctx context.Context, turns *semaphore.Weighted, limits Limits, fn func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, limits.Timeout)
 	defer cancel()
-	err := d.asked.Acquire(bounded, 1)
+	err := turns.Acquire(bounded, 1)
 	if err == nil {
-		defer d.asked.Release(1)
-		err = d.Read(bounded, fn)
+		defer turns.Release(1)
+		err = fn(bounded)
 	}
 	switch {
 	case errors.Is(bounded.Err(), context.DeadlineExceeded) && ctx.Err() == nil && err != nil:

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -35,8 +34,8 @@ const (
 	maxSaid = 4 << 10
 )
 
-// Ask runs SQL that a person wrote on the newest copy, as DB.Query does, and says which it was. In a Sandbox, if there is
-// one: it costs some 50 ms. Query is for SQL of ours.
+// Ask runs SQL that a person wrote on the newest copy, as Query does, but in the Sandbox, if there is one. That costs some
+// 50 ms.
 func (c *Copy) Ask(ctx context.Context, query string, limits Limits) (*Result, Version, error) {
 	if c.sandbox == nil {
 		return c.Query(ctx, query, limits)
@@ -66,30 +65,20 @@ func (c *Copy) AskArrow(ctx context.Context, query string, limits Limits, use fu
 }
 
 // askAside waits for a turn and asks in another process, all within the time limit.
-func (c *Copy) askAside(ctx context.Context, q question) (*response, error) {
+func (c *Copy) askAside(ctx context.Context, q question) (got *response, err error) {
 	if _, ok := c.Version(); !ok {
 		return nil, ErrNotPublished
 	}
 	q.Limits = q.Limits.complete()
-	bounded, cancel := context.WithTimeout(ctx, q.Limits.Timeout)
-	defer cancel()
-	err := c.asked.Acquire(bounded, 1)
-	var got *response
-	if err == nil {
-		defer c.asked.Release(1)
+	err = inTurn(ctx, c.asked, q.Limits, func(ctx context.Context) (err error) {
 		q.Path, q.Scratch = c.cfg.Path, spillPath(c.cfg.Path, "ask-"+strconv.FormatInt(time.Now().UnixNano(), 36))
-		got, err = c.sandbox.run(bounded, q)
+		got, err = c.sandbox.run(ctx, q)
 		// One that was ended leaves what it spilled.
 		if gone := os.RemoveAll(q.Scratch); gone != nil {
 			c.log.Warn().Err(gone).Msg("what a query spilled could not be removed")
 		}
-	}
-	switch {
-	case errors.Is(bounded.Err(), context.DeadlineExceeded) && ctx.Err() == nil && err != nil:
-		return nil, fmt.Errorf("query: took longer than %s: %w", q.Limits.Timeout, context.DeadlineExceeded)
-	case err != nil && ctx.Err() != nil:
-		return nil, fmt.Errorf("query: %w", ctx.Err())
-	}
+		return err
+	})
 	return got, err
 }
 
@@ -121,14 +110,17 @@ func (s *Sandbox) run(ctx context.Context, q question) (*response, error) {
 	_, err = in.Write(asked)
 	got := &response{}
 	if err == nil {
-		// Encoding makes an answer larger, by less than twice.
-		err = gob.NewDecoder(io.LimitReader(out, 2*q.Limits.Bytes+maxSaid)).Decode(got)
+		err = gob.NewDecoder(out).Decode(got)
 	}
 	if err != nil {
-		_ = cmd.Cancel() // it may have more to say than is read; Wait tells how it ended
+		_ = cmd.Cancel() // whatever it still has to say is not understood; Wait tells how it ended
 	}
 	_ = in.Close()
-	if ended := cmd.Wait(); err != nil {
+	ended := cmd.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
 		return nil, s.died(errors.Join(err, ended), q, said.text)
 	}
 	return got, got.done()
@@ -145,7 +137,7 @@ func (s *Sandbox) died(err error, q question, said []byte) error {
 	if errors.As(err, &exit) && exit.ExitCode() < 0 { // a signal: the system's own limit, or an allocation that DuckDB did not expect to fail
 		return tooMuchMemory(q, err)
 	}
-	return fmt.Errorf("query: its process gave no answer: %w: %s", err, bytes.TrimSpace(said))
+	return fmt.Errorf("its process gave no answer: %w: %s", err, bytes.TrimSpace(said))
 }
 
 func tooMuchMemory(q question, err error) error {

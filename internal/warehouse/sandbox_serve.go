@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
@@ -104,7 +105,7 @@ func (q question) answer(ctx context.Context) (got *response, err error) {
 }
 
 func faultOf(err error) *fault {
-	f := &fault{Text: err.Error(), Refused: errors.Is(err, ErrRefused), Memory: errors.Is(err, ErrOutOfMemory)}
+	f := &fault{Text: strings.TrimPrefix(err.Error(), "query: "), Refused: errors.Is(err, ErrRefused), Memory: errors.Is(err, ErrOutOfMemory)}
 	var said *duckdb.Error
 	if errors.As(err, &said) {
 		f.DuckDB, f.Type = true, said.Type

@@ -47,6 +47,7 @@ func TestSandboxAnswersAlike(t *testing.T) {
 		"EXPLAIN SELECT 1",
 		"SHOW TABLES",
 		"SELECT repeat('x', 1000) FROM range(100)",
+		"SELECT " + strings.Repeat("i::DECIMAL(9,2), [i], '', ", 12) + "i FROM range(20) r(i)", // more on the way than it counts for
 		"SELECT 'no number'::INTEGER",
 		"SELECT nothing",
 		"FROM raw.conversations",
