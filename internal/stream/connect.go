@@ -8,9 +8,9 @@ import (
 	"os"
 	"time"
 
-	"claude-analytics/internal/mask"
-
 	"github.com/nats-io/nats.go"
+
+	"claude-analytics/internal/mask"
 )
 
 const (

@@ -8,10 +8,10 @@ import (
 	"os"
 	"sync"
 
-	"claude-analytics/internal/mask"
-
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
+
+	"claude-analytics/internal/mask"
 )
 
 const (
