@@ -4,7 +4,6 @@ import (
 	_ "embed"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"claude-analytics/dashboard/api"
@@ -21,6 +20,7 @@ const maxHeader = 64 << 10
 // guarded gives every answer the headers that keep a browser strict, and refuses what a page of another origin may
 // try: requests that it makes in a person's name, and names that it lets point to this machine.
 func (s *Server) guarded(next http.Handler) http.Handler {
+	origins := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		header.Set("X-Content-Type-Options", "nosniff")
@@ -33,7 +33,7 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 				"Ask for "+s.URL()+", or set HTTP_TOKEN to serve it under other names."))
 			return
 		}
-		if ofAnotherOrigin(r) && !leadsToThePage(r) {
+		if !leadsToThePage(r) && origins.Check(asIfItWrote(r)) != nil {
 			api.SendError(w, r, api.NewError(http.StatusForbidden, api.CodeForbidden, "the request comes from a page of another origin", "Ask from the dashboard's own page, or from a program."))
 			return
 		}
@@ -41,21 +41,12 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 	})
 }
 
-// ofAnotherOrigin holds if the browser says that a page which is not this server's made the request, be it one on another
-// port of this machine. What a person types or has as a bookmark is none's; programs say nothing.
-func ofAnotherOrigin(r *http.Request) bool {
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "same-origin", "none":
-		return false
-	case "":
-		given := r.Header.Get("Origin")
-		if given == "" {
-			return false
-		}
-		origin, err := url.Parse(given)
-		return err != nil || !strings.EqualFold(origin.Host, r.Host)
-	}
-	return true
+// asIfItWrote is a request for net/http to look at as at one that changes something: it lets any page read, and what is read here
+// is computed.
+func asIfItWrote(r *http.Request) *http.Request {
+	writing := *r
+	writing.Method = http.MethodPost
+	return &writing
 }
 
 // leadsToThePage holds for what a link of another page may ask for: the page and its files, which are the same for
