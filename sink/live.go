@@ -132,6 +132,11 @@ func (s *Sink) look(ctx context.Context) (plan, error) {
 			return plan{}, err
 		}
 	}
+	leftOut, err := s.bronze.LeftOut(ctx)
+	if err != nil {
+		return plan{}, err
+	}
+	s.leftOut.Store(leftOut)
 	// Before either destination moves: from where they stand now, the gaps can still be told.
 	if err := s.keepGaps(ctx, p.Gaps); err != nil {
 		return plan{}, err

@@ -136,6 +136,7 @@ func (s *Sink) fromLake(ctx context.Context, tolerate bool, progress func(Rebuil
 	if err := s.bronze.FinishRebuild(ctx, len(faults)); err != nil {
 		return err
 	}
+	s.leftOut.Store(int64(len(faults)))
 	for _, fault := range faults {
 		s.log.Error().Str("path", fault.Path).Str("remedy", fault.Remedy).Msg(fault.Problem)
 		if !tolerate {

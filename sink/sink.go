@@ -102,8 +102,9 @@ type Sink struct {
 	filled   chan struct{}
 	isFilled func()
 
-	// filling is held by whoever fills the warehouse from the lake.
+	// filling is held by whoever fills the warehouse from the lake; leftOut is how many files the last to do so could not read.
 	filling sync.Mutex
+	leftOut atomic.Int64
 	replays replays
 
 	// mirroring is held by whoever mirrors the letters; mirrored is what meta.dead_letters agrees with.
@@ -354,6 +355,7 @@ func (s *Sink) Status() Status {
 	s.mu.Unlock()
 	status.Lake, status.Warehouse = s.landed.get(), s.warehouse.get()
 	status.Files, status.Faults = s.lake.Stats(), s.lake.Faults()
+	status.LeftOut = s.leftOut.Load()
 	status.Error = s.startup.get().Error
 	return status
 }

@@ -37,6 +37,8 @@ type Status struct {
 	// Files is the lake in numbers, Faults what is wrong with its folder.
 	Files  lake.Stats   `json:"files"`
 	Faults []lake.Fault `json:"faults,omitempty"`
+	// LeftOut is how many files of the lake the last rebuild of the warehouse could not read.
+	LeftOut int64 `json:"left_out,omitempty"`
 	// Gaps are parts of the stream that a destination never got.
 	Gaps []Gap `json:"gaps,omitempty"`
 	// SourceGaps are parts of sources' histories that could not be read: the newest recentGaps of meta.gaps, newest last.

@@ -8,9 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"claude-analytics/internal/config"
+	"claude-analytics/sink/bronze"
 	"claude-analytics/sink/lake"
 )
 
@@ -79,19 +81,17 @@ func (s *service) checkStorage(ctx context.Context) finding {
 	return good(id, detail)
 }
 
-// leftOutSQL is how many files the newest rebuild left out.
-const leftOutSQL = `SELECT left_out::BIGINT FROM meta.rebuilds WHERE finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 1`
-
 // checkLeftOut tells of rows that are missing since a rebuild could not read them.
 func (s *service) checkLeftOut(ctx context.Context) []finding {
-	answer, err := s.readWarehouse(ctx, leftOutSQL)
+	answer, err := s.readWarehouse(ctx, bronze.LeftOutSQL)
 	if err != nil || len(answer.Rows) != 1 {
 		return nil // checkStorage says what is wrong
 	}
-	if files := texts(answer.Rows[0], "0")[0]; files != "0" {
-		return []finding{bad("warehouse", "the last rebuild left out "+files+" files of the lake that it could not read: their rows are missing", leftOutRemedy)}
+	files, err := strconv.ParseInt(texts(answer.Rows[0], "0")[0], 10, 64)
+	if err != nil || files == 0 {
+		return nil
 	}
-	return nil
+	return []finding{bad("warehouse", leftOutText(files), leftOutRemedy)}
 }
 
 // lettersSQL counts the dead letters by reason.

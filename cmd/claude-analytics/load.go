@@ -100,8 +100,8 @@ func (c *loadCmd) load(ctx context.Context, e *env, cfg config.Loaded, log zerol
 		if err := s.sink.Rebuild(ctx, show); err != nil {
 			if ctx.Err() != nil {
 				fmt.Fprintln(e.stderr, "the rebuild was interrupted: `claude-analytics load` goes on with it")
-			} else if text, lerr := leftOut(ctx, s.sink.Bronze()); lerr == nil && text != "" {
-				err = fmt.Errorf("%w\n%s: %s", err, text, leftOutRemedy)
+			} else if files := s.sink.Status().LeftOut; files > 0 {
+				err = fmt.Errorf("%w\n%s: %s", err, leftOutText(files), leftOutRemedy)
 			}
 			return answer, err
 		}
@@ -137,13 +137,9 @@ func partialRefused(err error) error {
 // leftOutRemedy is what brings back rows that a rebuild could not read.
 const leftOutRemedy = "claude-analytics load --repair-lake --full-refresh, then claude-analytics transform"
 
-// leftOut tells of rows that the last rebuild could not read; empty: of none.
-func leftOut(ctx context.Context, b *bronze.Bronze) (string, error) {
-	files, err := b.LeftOut(ctx)
-	if err != nil || files == 0 {
-		return "", err
-	}
-	return fmt.Sprintf("the last rebuild of the warehouse left out %s files of the lake that it could not read: their rows are missing", count(files)), nil
+// leftOutText tells of rows that the last rebuild could not read.
+func leftOutText(files int64) string {
+	return fmt.Sprintf("the last rebuild of the warehouse left out %s files of the lake that it could not read: their rows are missing", count(files))
 }
 
 // printRepair says what was repaired, and what cannot be.

@@ -62,8 +62,8 @@ func (s *service) status(ctx context.Context) (statusReport, error) {
 		if s.sink != nil {
 			status := s.sink.Status()
 			report.Sink = &status
-			if text, err := leftOut(ctx, s.sink.Bronze()); err == nil && text != "" {
-				report.Faults = append(report.Faults, text+": "+leftOutRemedy)
+			if status.LeftOut > 0 {
+				report.Faults = append(report.Faults, leftOutText(status.LeftOut)+": "+leftOutRemedy)
 			}
 		}
 		if s.modeler != nil {

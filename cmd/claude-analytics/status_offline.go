@@ -64,8 +64,8 @@ func (r *statusReport) readWarehouse(ctx context.Context, cfg config.Loaded, log
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	table := bronze.New(bronze.Config{}, db, log)
-	if text, err := leftOut(ctx, table); err == nil && text != "" {
-		r.Faults = append(r.Faults, text+": "+leftOutRemedy)
+	if files, err := table.LeftOut(ctx); err == nil && files > 0 {
+		r.Faults = append(r.Faults, leftOutText(files)+": "+leftOutRemedy)
 	}
 	mark, found, err := table.Watermark(ctx)
 	if err != nil {

@@ -26,11 +26,14 @@ func (b *Bronze) FinishRebuild(ctx context.Context, leftOut int) error {
 	})
 }
 
-// LeftOut is how many files of the lake the newest finished rebuild could not read: their rows are missing until another one finds
-// them whole.
+// LeftOutSQL is how many files of the lake the newest finished rebuild could not read: their rows are missing until another one
+// finds them whole.
+const LeftOutSQL = `SELECT coalesce((SELECT left_out FROM meta.rebuilds WHERE finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 1), 0)::BIGINT`
+
+// LeftOut is what LeftOutSQL finds.
 func (b *Bronze) LeftOut(ctx context.Context) (files int64, err error) {
 	err = b.db.Read(ctx, func(ctx context.Context, tx *warehouse.Tx) error {
-		return tx.QueryRow(ctx, `SELECT coalesce((SELECT left_out FROM meta.rebuilds WHERE finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 1), 0)::BIGINT`).Scan(&files)
+		return tx.QueryRow(ctx, LeftOutSQL).Scan(&files)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("read rebuilds: %w", err)
