@@ -95,6 +95,8 @@ test('the search follows the address, and does not follow to another page', () =
   await page.getByRole('navigation', { name: 'Pages', exact: true }).getByRole('link', { name: 'Sessions' }).click();
   await page.waitForURL((url) => !url.searchParams.has('search'));
   await page.waitForFunction(() => document.querySelector('.session-tools input[type=search]').value === '');
+  // A page that is slow to draw is still there when the address is another's.
+  await page.evaluate(() => { window.requestAnimationFrame = (draw) => setTimeout(() => draw(performance.now()), 500); });
   await box.fill('gone');
   await page.getByRole('navigation', { name: 'Pages', exact: true }).getByRole('link', { name: 'Cost' }).click();
   await page.waitForTimeout(600);

@@ -2,7 +2,7 @@
 // does not matter how many there are.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { projectName } from '../state/projects';
-import { here_, query, set } from '../state/url';
+import { here_, path, query, set } from '../state/url';
 import { ago, compact, count, counted, modelName, money, num, seconds, words } from '../ui/format';
 import { useNow, usePanel } from '../ui/hooks';
 import { Panel } from '../ui/panel';
@@ -170,7 +170,9 @@ function Tools({ search, order, only }: { search: string; order: string; only: s
   const look = (value: string) => {
     setText(value);
     clearTimeout(timer.current);
+    const typedAt = path.value;
     timer.current = setTimeout(() => {
+      if (path.value !== typedAt) return; // another page has the address already, and this one is not taken down yet
       asked.current = value;
       set({ search: value || null }, 'replace');
     }, 250);
